@@ -1,0 +1,1 @@
+"""What everything else reads to know how it should behave: the settings tree."""

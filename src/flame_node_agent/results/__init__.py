@@ -1,0 +1,1 @@
+"""The local result endpoint that analyses talk to."""
