@@ -22,8 +22,8 @@
     ├── LeaseLost                another agent took the row over; stop touching it
     └── LedgerBroken             the egress ledger's hash chain does not hold
 
-Retryable are HubUnavailable, HubUnexpected, HubCredentialsRefused, ObjectStoreUnavailable, DatabaseUnavailable
-and IssuerUnavailable: nothing about the work itself is wrong (see :func:`is_retryable`).
+Retryable are HubUnavailable, HubUnexpected, HubCredentialsRefused, ObjectStoreUnavailable,
+DatabaseUnavailable and IssuerUnavailable: nothing about the work itself is wrong (see :func:`is_retryable`).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class HubUnavailable(HubError):
 
 
 class HubUnexpected(HubError):
-    """The hub answered, but not with anything usable. ``status`` is None when the body could not be decoded."""
+    """The hub answered with nothing usable. ``status`` is None when the body could not be decoded."""
 
     def __init__(self, status: int | None, message: str = "") -> None:
         self.status = status
