@@ -1,8 +1,8 @@
 """The node's own private key, with which files are sealed for, and opened from, other nodes.
 
 FLAME nodes use EC keys on P-256 (made by the hub's user interface) or P-384 (older nodes). The hub's user
-interface writes the base64 of a PEM on one line, Helm charts escape line breaks as ``\\n``, YAML folds them to
-spaces: all of these hold the same key and are accepted.
+interface writes the base64 of a PEM on one line, Helm charts escape line breaks as ``\\n``, and YAML folds
+them to spaces: all of these hold the same key and are accepted.
 """
 
 from __future__ import annotations
