@@ -1,7 +1,7 @@
 """Every metric the agent exposes at ``/metrics``, in Prometheus' text format.
 
-One process has one registry of its own, so that nothing another library registers by itself appears here. Labels
-hold few, fixed values: never an id, a file name or a path with ids in it.
+One process has one registry of its own, so that nothing another library registers by itself appears here.
+Labels hold few, fixed values: never an id, a file name or a path with ids in it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from flame_node_agent import __version__
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 REGISTRY = CollectorRegistry()
 
-_REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
 # Requests of analyses
 REQUESTS = Counter(
@@ -35,7 +35,7 @@ REQUEST_SECONDS = Histogram(
     "flame_node_request_seconds",
     "Seconds from the first byte of a request to the last byte of its answer.",
     ["route", "method"],
-    buckets=_REQUEST_SECONDS,
+    buckets=_SECONDS,
     registry=REGISTRY,
 )
 BYTES_RECEIVED = Counter(
@@ -83,7 +83,7 @@ HUB_CALL_SECONDS = Histogram(
     "flame_node_hub_call_seconds",
     "Seconds until the hub has answered a request, bodies included.",
     ["destination"],
-    buckets=_REQUEST_SECONDS,
+    buckets=_SECONDS,
     registry=REGISTRY,
 )
 RETRIES = Counter(
