@@ -1,8 +1,8 @@
 """What must never appear in a log: this node's secrets, and whatever looks like somebody's.
 
-Known secrets are replaced wherever they occur, also as libraries quote them (URL-encoded, JSON, ``repr``). What
-looks like a credential is replaced even though the agent does not know it: tokens of analyses, ``Authorization``
-values, passwords in URLs and connection strings, private keys.
+Known secrets are replaced wherever they occur, also as libraries quote them (URL-encoded, JSON, ``repr``).
+What looks like a credential is replaced even though the agent does not know it: tokens of analyses,
+``Authorization`` values, passwords in URLs and connection strings, private keys.
 """
 
 from __future__ import annotations
