@@ -95,7 +95,8 @@ def entrance(
     """The node a hospital runs for federated research: results leave checked, sealed and accounted for.
 
     All commands take their settings from environment variables and from a file `.env` in the working
-    directory; the environment wins. A command whose settings are wrong ends with exit code 2 and one line per variable.
+    directory; the environment wins. A command whose settings are wrong ends with exit code 2 and one line
+    per variable.
     """
 
 

@@ -97,7 +97,7 @@ def _walk(model: type[BaseModel], parent: Variable, tag: str | None = None) -> I
             locations=tuple((*location, name) for location in parent.locations),
         )
         if info.discriminator is not None:
-            yield from _variants(str(info.discriminator), info, here)
+            yield from _variants(str(info.discriminator), info, replace(here, group=info.title or here.group))
         elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _walk(info.annotation, replace(here, group=_first_line(info.annotation)))
         else:

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     postgres: DatabaseSettings
     crypto: PrivateKey = Field(
         discriminator="provider",
+        title="The node's private key, with which files are sealed for, and opened from, other nodes.",
         description="Where the node's private key is: in a variable (`raw`) or in a file (`file`).",
     )
     proxy: ProxySettings
