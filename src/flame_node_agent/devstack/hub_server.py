@@ -1,0 +1,87 @@
+"""The development hub as a process of its own, so that it can be taken away and brought back."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from flame_node_agent.devstack.ports import LOOPBACK, await_ports
+from flame_node_agent.devstack.processes import Child, StackError, clean_environment
+
+PROFILES = ("0.8.21", "0.8.30", "0.13")
+"""The hub releases the development hub can speak like, oldest first."""
+
+_READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class HubUrls:
+    """Where the four services of one hub answer."""
+
+    auth: str
+    core: str
+    storage: str
+    admin: str
+
+    def variables(self) -> dict[str, str]:
+        """The agent's settings for it."""
+        return {
+            "HUB__AUTH_BASE_URL": self.auth,
+            "HUB__CORE_BASE_URL": self.core,
+            "HUB__STORAGE_BASE_URL": self.storage,
+        }
+
+
+class HubServer:
+    """One development hub over one state directory; also after SIGKILL it starts again on the same state."""
+
+    def __init__(self, directory: Path, *, port: int, profile: str) -> None:
+        if profile not in PROFILES:
+            raise StackError(f"no hub profile {profile!r}; there are {', '.join(PROFILES)}")
+        self.directory = directory
+        self.profile = profile
+        base = f"http://{LOOPBACK}:{port}"
+        self.urls = HubUrls(
+            auth=f"{base}/auth", core=f"{base}/core", storage=f"{base}/storage", admin=f"{base}/admin"
+        )
+        self._port = port
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        """Start it; returns when it says it is ready. StackError when it does not."""
+        await_ports([self._port])
+        self.directory.mkdir(parents=True, exist_ok=True)
+        said_before = self._log.stat().st_size if self._log.exists() else 0
+        options = ["--state-dir", str(self.directory), "--port", str(self._port), "--profile", self.profile]
+        self._child = Child.start(
+            "the development hub",
+            [sys.executable, "-m", "flame_node_agent.devstack.hub", *options],
+            log=self._log,
+            environment=clean_environment(PYTHONUNBUFFERED="1"),
+        )
+        self._child.wait_until(lambda: self._says_ready(said_before), seconds=_READY_SECONDS)
+
+    @property
+    def child(self) -> Child:
+        if self._child is None:
+            raise StackError("the development hub was not started")
+        return self._child
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        if self._child is not None:
+            self._child.stop(grace_seconds=5)
+
+    def kill(self) -> None:
+        """End it the hard way: connections break, no answer comes."""
+        self.child.kill()
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "hub.log"
+
+    def _says_ready(self, offset: int) -> bool:
+        with self._log.open("rb") as log:
+            log.seek(offset)
+            return any(line.startswith(b"ready http") for line in log)

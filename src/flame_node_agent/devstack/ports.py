@@ -1,0 +1,54 @@
+"""Free TCP ports of this machine's loopback address.
+
+Ports are drawn from below the range that systems hand to outgoing connections (Linux: 32768 and up), so that
+a server which is stopped for a while finds its port still free when it comes back.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from collections.abc import Iterable
+
+from flame_node_agent.devstack.processes import StackError
+
+LOOPBACK = "127.0.0.1"
+_LOWEST, _HIGHEST = 11_000, 21_999
+_draw = random.SystemRandom()
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on ``port`` of the loopback address now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports(count: int, *, companion: int = 0) -> list[int]:
+    """``count`` different free ports; with ``companion`` the port that many higher is free as well.
+
+    SeaweedFS opens its gRPC port 10,000 above each HTTP port. StackError when the machine has none left.
+    """
+    found: list[int] = []
+    for _ in range(2_000):
+        port = _draw.randint(_LOWEST, _HIGHEST)
+        if port not in found and is_free(port) and (not companion or is_free(port + companion)):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise StackError(f"no {count} free ports between {_LOWEST} and {_HIGHEST} on this machine")
+
+
+def await_ports(ports: Iterable[int], *, seconds: float = 3.0) -> None:
+    """Return once all ``ports`` are free (a killed predecessor may need a moment). StackError if not."""
+    deadline = time.monotonic() + seconds
+    for port in ports:
+        while not is_free(port):
+            if time.monotonic() > deadline:
+                raise StackError(f"port {port} is taken by another process")
+            time.sleep(0.05)

@@ -1,0 +1,112 @@
+"""What the development hub knows from its first start on: who may log in, nodes, projects and analyses."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flame_node_agent.devstack.nodes import NodeRegister
+from flame_node_agent.devstack.private_files import read_json, write_json
+
+SEED_FILE = "hub-seed.json"
+USERNAME = "admin"
+
+
+@dataclass(frozen=True)
+class SeededAnalysis:
+    """One analysis the hub holds buckets for."""
+
+    id: uuid.UUID
+    project_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class HubSeed:
+    """The part of the seed that others need: credentials of this node and of a user, and the analyses."""
+
+    robot_id: str
+    robot_secret: str
+    client_id: str
+    client_secret: str
+    username: str
+    password: str
+    keyless_node_id: uuid.UUID
+    analyses: tuple[SeededAnalysis, ...]
+
+    @classmethod
+    def load(cls, hub_directory: Path, nodes: NodeRegister) -> HubSeed:
+        """The seed in the hub's state directory, written on first use: three analyses in two projects."""
+        path = hub_directory / SEED_FILE
+        stored = read_json(path)
+        if not stored:
+            stored = _draw(nodes)
+            write_json(path, stored)
+        return cls(
+            robot_id=stored["robot"]["id"],
+            robot_secret=stored["robot"]["secret"],
+            client_id=stored["client"]["id"],
+            client_secret=stored["client"]["secret"],
+            username=stored["user"]["username"],
+            password=stored["user"]["password"],
+            keyless_node_id=next(
+                uuid.UUID(node["id"]) for node in stored["nodes"] if node["public_key_pem"] is None
+            ),
+            analyses=tuple(
+                SeededAnalysis(uuid.UUID(analysis["id"]), uuid.UUID(analysis["project_id"]))
+                for analysis in stored["analyses"]
+            ),
+        )
+
+    def auth_variables(self, flow: str) -> dict[str, str]:
+        """The agent's settings to log in by ``flow``: password, robot or client."""
+        match flow:
+            case "password":
+                login = {"HUB__AUTH__USERNAME": self.username, "HUB__AUTH__PASSWORD": self.password}
+            case "robot":
+                login = {"HUB__AUTH__ID": self.robot_id, "HUB__AUTH__SECRET": self.robot_secret}
+            case "client":
+                login = {"HUB__AUTH__ID": self.client_id, "HUB__AUTH__SECRET": self.client_secret}
+            case _:
+                raise ValueError(f"no such flow: {flow}")
+        return {"HUB__AUTH__FLOW": flow} | login
+
+
+def _draw(nodes: NodeRegister) -> dict[str, Any]:
+    robot = {"id": str(uuid.uuid4()), "secret": secrets.token_hex(32)}
+    client = {"id": str(uuid.uuid4()), "secret": secrets.token_hex(32)}
+    projects = [{"id": str(uuid.uuid4()), "name": name} for name in ("sepsis-cohort", "imaging-pilot")]
+    analyses = [
+        {"id": str(uuid.uuid4()), "name": name, "project_id": projects[project]["id"]}
+        for name, project in (("train-model", 0), ("evaluate-model", 0), ("segment-lesions", 1))
+    ]
+    return {
+        "robot": robot,
+        "client": client,
+        "user": {"username": USERNAME, "password": secrets.token_hex(16)},
+        "nodes": [
+            _node(nodes.own.id, nodes.own.name, nodes.own.public_key_pem, client["id"], robot["id"]),
+            *(_node(node.id, node.name, node.public_key_pem) for node in nodes.others),
+            _node(uuid.uuid4(), "node-without-a-key", None),
+        ],
+        "projects": projects,
+        "analyses": analyses,
+    }
+
+
+def _node(
+    node_id: uuid.UUID,
+    name: str,
+    public_key_pem: str | None,
+    client_id: str | None = None,
+    robot_id: str | None = None,
+) -> dict[str, str | None]:
+    return {
+        "id": str(node_id),
+        "name": name,
+        "public_key_pem": public_key_pem,
+        "client_id": client_id,
+        "robot_id": robot_id,
+    }

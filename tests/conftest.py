@@ -1,0 +1,124 @@
+"""Real parts for all tests: PostgreSQL, S3, an OIDC issuer and the development hub, started on first use.
+
+Every pytest-xdist worker has servers of its own. `.env.test` is read as the Node Result Service's tests do:
+what is set in the environment wins. With PYTEST__USE_TESTCONTAINERS=1 PostgreSQL and S3 come from containers
+where Docker is at hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import pytest
+from dotenv import dotenv_values
+
+from flame_node_agent.devstack.nodes import NodeRegister
+from flame_node_agent.devstack.oidc import OidcIssuer
+from flame_node_agent.devstack.postgres import PostgresAccess
+from flame_node_agent.devstack.s3 import S3Access
+from flame_node_agent.devstack.testing import BucketServer, DatabaseServer, LazyParts, RunningHub
+
+
+class HubFactory(Protocol):
+    """See :meth:`LazyParts.hub`."""
+
+    def __call__(self, profile: str = ..., *, fresh: bool = ...) -> RunningHub: ...
+
+
+class EnvironmentFactory(Protocol):
+    """See :meth:`LazyParts.agent_environment`."""
+
+    def __call__(
+        self,
+        hub: RunningHub | None = ...,
+        *,
+        profile: str = ...,
+        flow: str | None = ...,
+        database: PostgresAccess | None = ...,
+        bucket: S3Access | None = ...,
+        **overrides: str,
+    ) -> dict[str, str]: ...
+
+
+CONTAINERS = "PYTEST__USE_TESTCONTAINERS"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, value in dotenv_values(config.rootpath / ".env.test").items():
+        if value is not None:
+            os.environ.setdefault(name, value)
+
+
+def pytest_report_header() -> str:
+    if not _wants_containers():
+        return "PostgreSQL and S3: embedded"
+    from flame_node_agent.devstack.containers import docker_at_hand
+
+    if docker_at_hand():
+        return "PostgreSQL and S3: containers"
+    os.environ[CONTAINERS] = "0"  # the workers of this run need not find out again
+    return (
+        f"PostgreSQL and S3: embedded, as no Docker engine with their images is at hand ({CONTAINERS} is set)"
+    )
+
+
+def _wants_containers() -> bool:
+    return os.environ.get(CONTAINERS, "").lower() in {"1", "true", "yes", "on"}
+
+
+@pytest.fixture(scope="session")
+def parts() -> Iterator[LazyParts]:
+    """All parts of this worker; ask for the narrower fixtures below where they are enough."""
+    with contextlib.closing(LazyParts(in_containers=_wants_containers())) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def nodes(parts: LazyParts) -> NodeRegister:
+    """Key pairs: this node's own, one other node's on our curve, one on the other."""
+    return parts.nodes
+
+
+@pytest.fixture(scope="session")
+def postgres(parts: LazyParts) -> DatabaseServer:
+    """The PostgreSQL server of this worker; who stops or kills it starts it again."""
+    return parts.postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_database(parts: LazyParts) -> Callable[[], PostgresAccess]:
+    """Makes an empty database; ``.variables()`` are the agent's settings for it, ``.dsn`` its address."""
+    return parts.new_database
+
+
+@pytest.fixture(scope="session")
+def s3(parts: LazyParts) -> BucketServer:
+    """The S3 server of this worker; who stops or kills it starts it again."""
+    return parts.s3
+
+
+@pytest.fixture(scope="session")
+def s3_bucket(parts: LazyParts) -> Callable[[], S3Access]:
+    """Makes an empty bucket; ``.variables()`` are the agent's settings for it, ``.client()`` reaches it."""
+    return parts.new_bucket
+
+
+@pytest.fixture(scope="session")
+def oidc_issuer(parts: LazyParts) -> OidcIssuer:
+    """The issuer of this worker: ``issue(client_id, **claims)`` and ``certs_url``."""
+    return parts.oidc
+
+
+@pytest.fixture(scope="session")
+def dev_hub(parts: LazyParts) -> HubFactory:
+    """``dev_hub(profile)``: the worker's hub of that profile; ``fresh=True``: one nobody else uses."""
+    return parts.hub
+
+
+@pytest.fixture(scope="session")
+def node_env(parts: LazyParts) -> EnvironmentFactory:
+    """``node_env(hub, **overrides)``: all settings of an agent, on a fresh database, bucket and ports."""
+    return parts.agent_environment
