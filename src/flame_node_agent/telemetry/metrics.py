@@ -106,8 +106,8 @@ LOOP_ERRORS = Counter(
     ["loop"],
     registry=REGISTRY,
 )
-JANITOR_REMOVALS = Counter(
-    "flame_node_janitor_removals", "Things that the janitor has removed.", ["what"], registry=REGISTRY
+JANITOR_REMOVED = Counter(
+    "flame_node_janitor_removed", "Things that the janitor has removed.", ["what"], registry=REGISTRY
 )
 BUILD = Info("flame_node_build", "The running version.", registry=REGISTRY)
 BUILD.info({"version": __version__})
