@@ -1,0 +1,245 @@
+"""One upload, brought to the hub: the steps from a leased row to a delivered one.
+
+Every step looks at what the row and the hub say before it does anything, so that it can be repeated from wherever the
+last attempt stopped:
+
+* bytes are sent under a name that is noted before the first of them leaves; a repeat looks for that name first;
+* a name that holds other content is left alone, and the file gets a suffix;
+* "the hub has it" is committed together with the row of the egress ledger;
+* hubs up to 0.8.21 need the file linked to the analysis, newer ones do that by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import PurePosixPath
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+from flame_node_agent.agent.knowledge import Knowledge
+from flame_node_agent.agent.source import Pace, Source
+from flame_node_agent.crypto.sealing import digest_of
+from flame_node_agent.errors import HubRefused, HubUnexpected, NodeError
+from flame_node_agent.hub.hub import Hub
+from flame_node_agent.stores.ledger import Departure
+from flame_node_agent.stores.objects import ObjectStore
+from flame_node_agent.stores.outbox import Outbox
+from flame_node_agent.stores.uploads import Upload, UploadKind, UploadState
+from flame_node_agent.telemetry import metrics
+from flame_node_agent.wire.hub import AnalysisBucket, BucketFile
+
+log = structlog.get_logger(__name__)
+
+CONFLICT = 409
+NOT_FOUND = 404
+RESOLVE_SECONDS = 30.0
+
+
+class NoBucket(NodeError):
+    """The hub says that the analysis has no bucket of this kind."""
+
+
+class Delivery:
+    """Takes leased rows as far as the hub lets them come."""
+
+    def __init__(
+        self,
+        *,
+        hub: Hub,
+        objects: ObjectStore,
+        outbox: Outbox,
+        knowledge: Knowledge,
+        private_key: EllipticCurvePrivateKey,
+        pace: Pace,
+        destination: str,
+    ) -> None:
+        self._hub = hub
+        self._objects = objects
+        self._outbox = outbox
+        self._knowledge = knowledge
+        self._private_key = private_key
+        self._pace = pace
+        self._destination = destination.rstrip("/")
+
+    async def advance(self, upload: Upload) -> AsyncIterator[Upload]:
+        """Take an upload through its states, giving the row after every step that was committed.
+
+        Raises:
+            HubUnavailable, HubUnexpected, HubCredentialsRefused, ObjectStoreUnavailable, DatabaseUnavailable: later.
+            HubRefused, NoBucket, SealingError, ObjectNotFound: never.
+            LeaseLost: somebody else's now.
+        """
+        while True:
+            match upload.state:
+                case UploadState.UPLOADING if upload.bucket is None:
+                    upload = await self._resolve(upload)
+                case UploadState.UPLOADING:
+                    upload = await self._send(upload, upload.bucket)
+                case UploadState.UPLOADED:
+                    upload = await self._link(upload)
+                case UploadState.RETRACTING:
+                    upload = await self._retract(upload)
+                case _:
+                    return
+            yield upload
+
+    def source(self, upload: Upload) -> Source:
+        """The bytes an upload sends; PeerKeyInvalid or TooLargeToSeal when that can never be."""
+        return Source(upload, self._objects, self._private_key, self._pace)
+
+    async def _resolve(self, upload: Upload) -> Upload:
+        bucket = await self._knowledge.bucket_of(upload.analysis_id, upload.kind.bucket, RESOLVE_SECONDS)
+        if bucket is None:
+            raise NoBucket(f"the hub has no {upload.kind.bucket} bucket for analysis {upload.analysis_id}")
+        return await self._outbox.resolve_bucket(upload, bucket)
+
+    async def _send(self, upload: Upload, bucket: AnalysisBucket) -> Upload:
+        source = self.source(upload)
+        if upload.hub_path is not None or not bucket.links_by_itself:
+            # A repeat may find its own file; and a hub that does not link by itself is one that overwrites.
+            path, there = await self._look(upload, bucket, source, unless=None)
+        else:
+            path, there = upload.filename, None
+        if there is None:
+            if upload.hub_path != path:
+                upload = await self._outbox.begin_upload(upload, path)
+            there = await self._post(upload, bucket, path, source)
+        return await self._note_departure(upload, bucket, there, source)
+
+    async def _note_departure(
+        self, upload: Upload, bucket: AnalysisBucket, file: BucketFile, source: Source
+    ) -> Upload:
+        """Commit that the hub has the file, together with its row in the egress ledger."""
+        sent = await source.sent()
+        project_id = upload.project_id or await self._knowledge.project_of(
+            upload.analysis_id, RESOLVE_SECONDS
+        )
+        departure = Departure(
+            upload_id=upload.upload_id,
+            analysis_id=upload.analysis_id,
+            project_id=project_id,
+            kind=upload.kind,
+            name=file.path,
+            size=upload.size,
+            sha256=upload.sha256,
+            sent_size=sent.size,
+            sent_sha256=sent.sha256,
+            destination=f"{self._destination}/buckets/{bucket.storage_bucket_id}/{file.id}",
+            sealed_for=upload.recipient.node_id if upload.recipient else None,
+        )
+        uploaded = await self._outbox.mark_uploaded(upload, file.id, departure)
+        metrics.LEDGER_ROWS.inc()
+        return uploaded
+
+    async def _post(self, upload: Upload, bucket: AnalysisBucket, path: str, source: Source) -> BucketFile:
+        try:
+            return await self._hub.storage.upload(
+                bucket.storage_bucket_id, name=path, size=source.size, chunks=source.chunks
+            )
+        except HubRefused as refusal:
+            if refusal.status == NOT_FOUND:
+                await self._bucket_moved(upload, bucket, refusal)
+            if refusal.status != CONFLICT:
+                raise
+        free, there = await self._look(upload, bucket, source, unless=path)
+        if there is not None:
+            return there
+        upload = await self._outbox.begin_upload(upload, free)
+        return await self._hub.storage.upload(
+            bucket.storage_bucket_id, name=free, size=source.size, chunks=source.chunks
+        )
+
+    async def _bucket_moved(self, upload: Upload, bucket: AnalysisBucket, refusal: HubRefused) -> None:
+        """The remembered bucket is gone: ask anew. Another one is worth another attempt; none or the same is final."""
+        found = await self._hub.core.find_analysis_bucket(upload.analysis_id, upload.kind.bucket)
+        if found is None or found.storage_bucket_id == bucket.storage_bucket_id:
+            raise refusal
+        await self._knowledge.learn_bucket(found)
+        await self._outbox.resolve_bucket(upload, found)
+        raise HubUnexpected(NOT_FOUND, "the analysis has a new bucket") from refusal
+
+    async def _look(
+        self, upload: Upload, bucket: AnalysisBucket, source: Source, *, unless: str | None
+    ) -> tuple[str, BucketFile | None]:
+        """A name that is free, or one under which the hub already has these bytes.
+
+        An intermediate result is never taken for another one with the same content, because its reader may remove
+        it; only a file under the name this very upload has begun with is its own. ``unless`` is a name that the hub
+        has just refused as taken.
+        """
+        for path in _names(upload):
+            held = await self._hub.storage.find_file(bucket.storage_bucket_id, path=path)
+            if held is None:
+                if path == unless:
+                    continue  # taken a moment ago, so not free, whatever the listing says
+                return path, None
+            if upload.kind is UploadKind.FINAL:
+                mine = await self._same(held, source)
+            else:
+                mine = (
+                    path == upload.hub_path and path != unless and await self._is_mine(upload, held, source)
+                )
+            if mine:
+                return path, held
+        raise HubUnexpected(CONFLICT, "every name for this file is taken")
+
+    async def _is_mine(self, upload: Upload, held: BucketFile, source: Source) -> bool:
+        """Whether a file under the name this upload began with is this upload's: same bytes, nobody else's."""
+        return await self._same(held, source) and not await self._outbox.is_of_another(upload, held.id)
+
+    async def _same(self, held: BucketFile, source: Source) -> bool:
+        if held.size is not None and held.size != source.size:
+            return False
+        sent = await source.sent()
+        async with self._hub.storage.stream(held.id) as chunks:
+            return await digest_of(chunks) == (sent.size, sent.sha256)
+
+    async def _link(self, upload: Upload) -> Upload:
+        bucket, file_id = upload.bucket, upload.hub_file_id
+        assert bucket is not None
+        assert file_id is not None
+        if not bucket.links_by_itself and not await self._hub.core.find_link(bucket, file_id):
+            path = upload.hub_path or upload.filename
+            file = BucketFile(
+                id=file_id, name=path, path=path, size=upload.size, bucket_id=bucket.storage_bucket_id
+            )
+            await self._hub.core.link(bucket, file)
+        delivered = await self._outbox.mark_delivered(upload)
+        metrics.UPLOADS_DELIVERED.labels(upload.kind).inc()
+        log.info(
+            "upload.delivered",
+            upload=str(upload.upload_id),
+            analysis=str(upload.analysis_id),
+            kind=str(upload.kind),
+            size=upload.size,
+            attempts=upload.attempts,
+            hub_file=str(file_id),
+        )
+        return delivered
+
+    async def _retract(self, upload: Upload) -> Upload:
+        """Take back what a failed request may have left: the file at the hub, and the stored object."""
+        if upload.hub_file_id is not None:
+            await self._hub.storage.delete_file(upload.hub_file_id)
+        elif upload.hub_path is not None and upload.bucket is not None:
+            held = await self._hub.storage.find_file(upload.bucket.storage_bucket_id, path=upload.hub_path)
+            source = self.source(upload)
+            if held is not None and await self._is_mine(upload, held, source):
+                # It reached the hub although nobody was told: it left this building, so it is in the ledger.
+                upload = await self._note_departure(upload, upload.bucket, held, source)
+                await self._hub.storage.delete_file(held.id)
+        if upload.owns_object:
+            await self._objects.delete(upload.object_key)
+        retracted = await self._outbox.mark_retracted(upload)
+        log.info("upload.retracted", upload=str(upload.upload_id), analysis=str(upload.analysis_id))
+        return retracted
+
+
+def _names(upload: Upload) -> list[str]:
+    """The names to try, in order: the one begun with, the analysis' own, and two that only this upload has."""
+    own = PurePosixPath(upload.filename)
+    short, full = upload.upload_id.hex[:8], upload.upload_id.hex
+    suffixed = [f"{upload.filename.removesuffix(own.suffix)}-{mark}{own.suffix}" for mark in (short, full)]
+    begun = [upload.hub_path] if upload.hub_path is not None else []
+    return list(dict.fromkeys([*begun, upload.filename, *suffixed]))

@@ -1,0 +1,150 @@
+"""The outbox loop: claims what is due and delivers it, a few at a time, for as long as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+import structlog
+
+from flame_node_agent.agent.delivery import Delivery, NoBucket
+from flame_node_agent.agent.leases import Leases
+from flame_node_agent.config.outbox import OutboxSettings
+from flame_node_agent.errors import (
+    DatabaseUnavailable,
+    HubRefused,
+    HubUnavailable,
+    LeaseLost,
+    ObjectNotFound,
+    SealingError,
+    is_retryable,
+)
+from flame_node_agent.stores.outbox import Outbox
+from flame_node_agent.stores.uploads import Upload
+from flame_node_agent.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+
+FINAL_FAILURES = (HubRefused, NoBucket, SealingError, ObjectNotFound)
+LONGEST_WISH_SECONDS = 3600.0
+
+
+class Worker:
+    """Runs uploads in the background."""
+
+    def __init__(self, outbox: Outbox, delivery: Delivery, leases: Leases, settings: OutboxSettings) -> None:
+        self._outbox = outbox
+        self._delivery = delivery
+        self._leases = leases
+        self._settings = settings
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._running: set[asyncio.Task[None]] = set()
+
+    def nudge(self) -> None:
+        """Something is due: look now instead of at the next interval."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Claim and deliver until :meth:`stop`."""
+        while not self._stopping:
+            try:
+                claimed = await self._claim()
+            except DatabaseUnavailable as error:
+                log.warning("outbox.claim_postponed", error=str(error))
+                claimed = 0
+            except Exception:  # the edge of a loop: a defect must not end deliveries
+                log.exception("loop.failed", loop="outbox")
+                metrics.LOOP_ERRORS.labels("outbox").inc()
+                claimed = 0
+            await self._pause(idle=claimed == 0)
+
+    async def stop(self, grace: float) -> None:
+        """Claim no more; let what runs finish for ``grace`` seconds, then hand the rest back."""
+        self._stopping = True
+        self._wake.set()
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _claim(self) -> int:
+        free = self._settings.parallel_uploads - len(self._running)
+        if free <= 0:
+            return 0
+        uploads = await self._outbox.claim(free)
+        for upload in uploads:
+            task = asyncio.create_task(self._work(upload), name=f"upload {upload.upload_id}")
+            self._running.add(task)
+            task.add_done_callback(self._done)
+        return len(uploads)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()
+
+    async def _pause(self, *, idle: bool) -> None:
+        if self._stopping or (not idle and len(self._running) < self._settings.parallel_uploads):
+            return
+        seconds = self._settings.poll_interval_seconds * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        self._wake.clear()
+
+    async def _work(self, upload: Upload) -> None:
+        assert upload.lease_token is not None
+        try:
+            with self._leases.hold(upload.lease_token):
+                try:
+                    async for step in self._delivery.advance(upload):
+                        upload = step
+                except asyncio.CancelledError:
+                    if self._stopping:
+                        await self._outbox.hand_back(upload)
+                    raise
+                except FINAL_FAILURES as error:
+                    await self._park(upload, error)
+                except Exception as error:  # noqa: BLE001 - the edge of a loop: a defect must not drop a result
+                    await self._postpone(upload, error)
+        except LeaseLost:
+            log.warning("upload.lease_lost", upload=str(upload.upload_id))
+        except DatabaseUnavailable as error:
+            # The lease will lapse, and the row is claimed again.
+            log.warning("upload.left_to_lease", upload=str(upload.upload_id), error=str(error))
+
+    async def _park(self, upload: Upload, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        await self._outbox.mark_failed(upload, reason)
+        metrics.UPLOADS_FAILED.labels(upload.kind).inc()
+        log.error(
+            "upload.failed", upload=str(upload.upload_id), analysis=str(upload.analysis_id), reason=reason
+        )
+
+    async def _postpone(self, upload: Upload, error: Exception) -> None:
+        seconds = self.backoff(upload.attempts)
+        if isinstance(error, HubUnavailable) and error.retry_after is not None:
+            seconds = max(seconds, min(error.retry_after, LONGEST_WISH_SECONDS))
+        if is_retryable(error):
+            log.warning(
+                "upload.postponed",
+                upload=str(upload.upload_id),
+                attempts=upload.attempts,
+                retry_in_seconds=round(seconds, 1),
+                reason=str(error),
+            )
+        else:
+            log.error("loop.failed", loop="upload", upload=str(upload.upload_id), exc_info=error)
+            metrics.LOOP_ERRORS.labels("upload").inc()
+        metrics.RETRIES.labels("upload").inc()
+        await self._outbox.postpone(upload, seconds=seconds, reason=f"{type(error).__name__}: {error}")
+
+    def backoff(self, attempts: int) -> float:
+        """Seconds until the next attempt: exponential with a cap, full jitter.
+
+        (Brooker, "Exponential backoff and jitter", AWS Architecture Blog, 2015)
+        """
+        exponent = min(max(attempts, 1) - 1, 32)
+        ceiling = min(self._settings.backoff_cap_seconds, self._settings.backoff_base_seconds * 2**exponent)
+        return random.uniform(0, ceiling)  # noqa: S311 - jitter

@@ -1,0 +1,111 @@
+"""Objects between "being written" and "belonging to something".
+
+An intent row names the object before its first byte is written. Whoever gives the object a meaning (an outbox row, a
+local result) removes the intent in the same transaction. So an object that nobody owns is always known by name, and
+what a killed agent left is removed by any other, without ever guessing from the bucket's content.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from flame_node_agent.errors import DatabaseUnavailable, ObjectStoreError
+from flame_node_agent.stores.database import Database
+from flame_node_agent.stores.objects import Chunk, ObjectStore, StoredObject
+
+log = structlog.get_logger(__name__)
+
+# Part of the statement that gives an object a meaning. Only the agent that announced the object may claim it: an agent
+# whose lease has lapsed may find that another one is already removing it.
+CLAIM_STAGED = "DELETE FROM staged_object WHERE object_key = %(object_key)s AND owner = %(owner)s RETURNING 1"
+
+
+class Staged:
+    """One object being written under an intent."""
+
+    def __init__(self, objects: ObjectStore, key: str) -> None:
+        self._objects = objects
+        self.key = key
+
+    async def store(
+        self, chunks: AsyncIterable[Chunk], content_type: str = "application/octet-stream"
+    ) -> StoredObject:
+        """Write the bytes; see :meth:`ObjectStore.put`."""
+        return await self._objects.put(self.key, chunks, content_type=content_type)
+
+
+class Staging:
+    """Intents of one agent. The owner id is new at every start, so a restarted agent never renews old intents."""
+
+    def __init__(self, database: Database, objects: ObjectStore, *, lease_seconds: float) -> None:
+        self._database = database
+        self._objects = objects
+        self._lease_seconds = lease_seconds
+        self.owner = uuid.uuid4()
+        self._sweeper = uuid.uuid4()
+
+    @asynccontextmanager
+    async def stage(self, key: str) -> AsyncIterator[Staged]:
+        """Announce ``key``. When the block raises, the object is removed unless it was claimed before.
+
+        Raises:
+            DatabaseUnavailable: the intent could not be written; nothing was stored.
+        """
+        await self._database.execute(
+            "INSERT INTO staged_object (object_key, owner, lease_expires_at)"
+            " VALUES (%(object_key)s, %(owner)s, now() + make_interval(secs => %(lease)s))"
+            " ON CONFLICT (object_key) DO NOTHING",
+            {"object_key": key, "owner": self.owner, "lease": self._lease_seconds},
+        )
+        try:
+            yield Staged(self._objects, key)
+        except BaseException:
+            try:
+                await self.discard(key)
+            except (DatabaseUnavailable, ObjectStoreError) as error:
+                # The intent stays, and with it the janitor's knowledge of the object.
+                log.warning("object.not_cleaned", key=key, error=repr(error))
+            raise
+
+    async def discard(self, key: str) -> None:
+        """Remove an object that is still only intended by this agent; one that was claimed is left alone."""
+        parameters = {"object_key": key, "owner": self.owner}
+        rows = await self._database.execute(
+            "SELECT 1 FROM staged_object WHERE object_key = %(object_key)s AND owner = %(owner)s", parameters
+        )
+        if rows:
+            await self._objects.delete(key)
+            await self._database.execute(CLAIM_STAGED, parameters)
+
+    async def renew(self) -> int:
+        """Keep this agent's intents; how many there are."""
+        rows = await self._database.execute(
+            "UPDATE staged_object SET lease_expires_at = now() + make_interval(secs => %(lease)s)"
+            " WHERE owner = %(owner)s RETURNING 1",
+            {"owner": self.owner, "lease": self._lease_seconds},
+        )
+        return len(rows)
+
+    async def sweep(self) -> int:
+        """Remove what agents that are gone have left half-written; how many objects were removed.
+
+        Each intent is taken over before its object is touched, so an agent that was only slow finds its claim refused.
+        """
+        rows = await self._database.execute(
+            "UPDATE staged_object SET owner = %(owner)s,"
+            " lease_expires_at = now() + make_interval(secs => %(lease)s)"
+            " WHERE object_key IN (SELECT object_key FROM staged_object WHERE lease_expires_at < now()"
+            " LIMIT 200 FOR UPDATE SKIP LOCKED) RETURNING object_key",
+            {"owner": self._sweeper, "lease": self._lease_seconds},
+        )
+        for row in rows:
+            key = row["object_key"]
+            await self._objects.abort_unfinished(key)
+            await self._objects.delete(key)
+            await self._database.execute(CLAIM_STAGED, {"object_key": key, "owner": self._sweeper})
+            log.info("orphan.removed", key=key)
+        return len(rows)
