@@ -1,0 +1,47 @@
+"""``python -m flame_node_agent.devstack.hub --state-dir DIR --port PORT``: run a development hub."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import structlog
+
+from flame_node_agent.devstack.hub.profile import PROFILES
+from flame_node_agent.devstack.hub.server import serve
+
+
+def main() -> int:
+    """Serve in the foreground; exit code 2 if the arguments or the seed file are wrong."""
+    parser = argparse.ArgumentParser(prog="python -m flame_node_agent.devstack.hub", description=__doc__)
+    parser.add_argument(
+        "--state-dir", type=Path, required=True, help="keeps the hub's state; holds hub-seed.json"
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    parser.add_argument(
+        "--profile", choices=sorted(PROFILES), default="0.8.21", help="the release to speak as"
+    )
+    parser.add_argument("--token-seconds", type=int, help="how long an access token lives")
+    arguments = parser.parse_args()
+    # stdout carries the ready line only.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    profile = PROFILES[arguments.profile]
+    arguments.state_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        serve(
+            arguments.state_dir,
+            arguments.host,
+            arguments.port,
+            profile,
+            arguments.token_seconds or profile.token_seconds,
+        )
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"the hub cannot start: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
