@@ -40,7 +40,8 @@ class Findings:
 def find(known: Iterable[Variable], environment: Mapping[str, str], env_file: Path | None) -> Findings:
     """Look up the ``known`` variables in ``environment`` and, behind it, in ``env_file``.
 
-    :raises SettingsError: when ``env_file`` exists but cannot be read
+    Raises:
+        SettingsError: when ``env_file`` exists but cannot be read.
     """
     sources = [(ENVIRONMENT, _usable(environment))]
     if env_file is not None:
@@ -69,7 +70,8 @@ def find(known: Iterable[Variable], environment: Mapping[str, str], env_file: Pa
 def read_env_file(path: Path) -> dict[str, str | None]:
     """Read a ``.env`` file, with pydantic-settings' reader; a file that is not there is an empty one.
 
-    :raises SettingsError: when it cannot be read
+    Raises:
+        SettingsError: when it cannot be read.
     """
     try:
         source = DotEnvSettingsSource(

@@ -29,7 +29,8 @@ _ACCEPTED = "an unencrypted EC private key on P-256 or P-384 in PEM (PKCS#8 or S
 def parse_private_key(text: str) -> EllipticCurvePrivateKey:
     """Read an unencrypted PKCS#8 or SEC1 key on P-256 or P-384.
 
-    :raises ValueError: with a reason that holds nothing of the key
+    Raises:
+        ValueError: with a reason that holds nothing of the key.
     """
     block = _BLOCK.search(text.replace("\\r", "").replace("\\n", "\n"))
     if block is None:
@@ -105,7 +106,8 @@ class FileKey(Group):
     def private_key(self) -> EllipticCurvePrivateKey:
         """Return the node's private key, for ECDH; the file is read anew.
 
-        :raises ValueError: when the file has become unreadable or holds another kind of key since the start
+        Raises:
+            ValueError: when the file has become unreadable or holds another kind of key since the start.
         """
         return parse_private_key(_read(self.ecdh_private_key_path))
 

@@ -96,7 +96,8 @@ class Loaded:
 def load_settings(env: Mapping[str, str] | None = None, env_file: Path | None = ENV_FILE) -> Settings:
     """Load the settings from ``env`` (default: the process environment) and, behind it, ``env_file``.
 
-    :raises SettingsError: with one problem per wrong, missing or contradictory variable
+    Raises:
+        SettingsError: with one problem per wrong, missing or contradictory variable.
     """
     return load(env, env_file).settings
 
@@ -104,7 +105,8 @@ def load_settings(env: Mapping[str, str] | None = None, env_file: Path | None = 
 def load(env: Mapping[str, str] | None = None, env_file: Path | None = ENV_FILE) -> Loaded:
     """Like :func:`load_settings`, with the origin of every value.
 
-    :raises SettingsError: with one problem per wrong, missing or contradictory variable
+    Raises:
+        SettingsError: with one problem per wrong, missing or contradictory variable.
     """
     known = known_variables()
     findings = find(known, os.environ if env is None else env, env_file)
