@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from settings_samples import COMPLETE, EVERY_SECRET
 from typer.testing import CliRunner, Result
 
 import flame_node_agent
 from flame_node_agent.cli import COMMANDS, app
 from flame_node_agent.config.introspection import variables
 from flame_node_agent.config.settings import Settings, known_variables
+from tests.unit.settings_samples import COMPLETE, EVERY_SECRET
 
 ROOT = Path(__file__).parents[2]
 

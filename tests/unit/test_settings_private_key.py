@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from settings_samples import KEY, encrypted_pem, private_pem, without
 
 from flame_node_agent.config.private_key import FileKey, RawKey
 from flame_node_agent.config.settings import load_settings
 from flame_node_agent.errors import SettingsError
+from tests.unit.settings_samples import KEY, encrypted_pem, private_pem, without
 
 PKCS8, SEC1 = PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL
 
@@ -94,15 +94,19 @@ def test_private_key_on_p384_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("not a key", "holds no PEM private key"),
-        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "that cannot be read"),
-        ("-----BEGIN PRIVATE KEY-----\n%%%%\n-----END PRIVATE KEY-----", "that cannot be read"),
-        (encrypted_pem(PKCS8), "encrypted"),
-        (encrypted_pem(SEC1), "encrypted"),
-        (RSA, "not an EC key"),
-        (ED25519, "not an EC key"),
-        (private_pem(ec.generate_private_key(ec.SECP521R1())), "another curve"),
-        (private_pem(ec.generate_private_key(ec.SECP256K1())), "another curve"),
+        pytest.param("not a key", "holds no PEM private key", id="no PEM"),
+        pytest.param(
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "cannot be read", id="no key"
+        ),
+        pytest.param(
+            "-----BEGIN PRIVATE KEY-----\n%%%%\n-----END PRIVATE KEY-----", "cannot be read", id="no base64"
+        ),
+        pytest.param(encrypted_pem(PKCS8), "encrypted", id="encrypted PKCS#8"),
+        pytest.param(encrypted_pem(SEC1), "encrypted", id="encrypted SEC1"),
+        pytest.param(RSA, "not an EC key", id="RSA"),
+        pytest.param(ED25519, "not an EC key", id="Ed25519"),
+        pytest.param(private_pem(ec.generate_private_key(ec.SECP521R1())), "another curve", id="P-521"),
+        pytest.param(private_pem(ec.generate_private_key(ec.SECP256K1())), "another curve", id="secp256k1"),
     ],
 )
 def test_unusable_private_key_is_refused_at_the_start(text: str, reason: str, tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from settings_samples import COMPLETE, EVERY_SECRET, certificate_pem, without
 
 from flame_node_agent.config.settings import known_variables, load_settings
 from flame_node_agent.errors import SettingsError, SettingsProblem
+from tests.unit.settings_samples import COMPLETE, EVERY_SECRET, certificate_pem, without
 
 ACCEPTS = {variable.name: variable.accepts for variable in known_variables()}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from settings_samples import COMPLETE, without
 
 from flame_node_agent.config.hub import ClientAuth, PasswordAuth, RobotAuth
 from flame_node_agent.config.settings import Settings, known_variables, load, load_settings
 from flame_node_agent.errors import SettingsError
+from tests.unit.settings_samples import COMPLETE, without
 
 SEED_TABLE = {
     "HUB__CORE_BASE_URL": "https://core.privateaim.net",
@@ -168,7 +168,8 @@ def test_lists_are_separated_by_commas() -> None:
 def test_env_file_is_read_and_the_process_environment_wins(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text(
-        "# a comment\nPOSTGRES__DB=from_file\nexport POSTGRES__USER='from file'\nPOSTGRES__HOST=from_file\nPOSTGRES__PORT=\n"
+        "# a comment\nPOSTGRES__DB=from_file\nexport POSTGRES__USER='from file'\n"
+        "POSTGRES__HOST=from_file\nPOSTGRES__PORT=\n"
     )
     loaded = load(without("POSTGRES__DB", "POSTGRES__USER"), env_file)
     postgres = loaded.settings.postgres
