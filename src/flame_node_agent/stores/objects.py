@@ -104,7 +104,7 @@ class ObjectStore:
         )
         client = Minio(
             store.endpoint,
-            access_key=store.access_key.get_secret_value(),
+            access_key=store.access_key,
             secret_key=store.secret_key.get_secret_value(),
             region=store.region,
             secure=store.use_ssl,
@@ -258,6 +258,8 @@ class _Writer:
             if rest:
                 await self._send(rest)
             await self._settle(self._sending)
+            # The client lists parts as they were done, S3 wants them by number. A test pins this.
+            self._uploader._parts.sort(key=lambda part: part.part_number)  # noqa: SLF001
             await self._uploader.complete()
         self._finished = True
         return StoredObject(self._key, self._size, self._digest.hexdigest(), self._content_type)
@@ -292,7 +294,7 @@ class _Writer:
         assert self._uploader is not None
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                await self._uploader.upload_part(body, number)
+                await self._uploader.upload_part(BytesIO(body), number)
             except _TRANSPORT_FAILURES as error:
                 await _pause_or_raise(error, attempt)
             else:
