@@ -18,10 +18,19 @@ from flame_node_agent.config.settings import known_variables, load_settings
 from flame_node_agent.telemetry.redaction import MASK, Redaction, secrets_in
 from tests.unit.settings_samples import EVERY_SECRET, encrypted_pem, private_pem
 
-TELLING_KEYS = """
-    password db_password Authorization proxy-authorization secret clientSecret access_token token Set-Cookie
-    api_key private_key
-""".split()
+TELLING_KEYS = [
+    "password",
+    "db_password",
+    "Authorization",
+    "proxy-authorization",
+    "secret",
+    "clientSecret",
+    "access_token",
+    "token",
+    "Set-Cookie",
+    "api_key",
+    "private_key",
+]
 JWT = ".".join(
     base64.urlsafe_b64encode(part).rstrip(b"=").decode()
     for part in (b'{"alg":"RS256"}', b'{"client_id":"analysis"}', b"signature-of-32-bytes-or-more....")
