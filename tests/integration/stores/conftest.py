@@ -66,9 +66,7 @@ async def open_stores(settings: Settings, *, lease_seconds: float = 60.0) -> Sto
     objects = ObjectStore.open(settings)
     staging = Staging(database, objects, lease_seconds=lease_seconds)
     outbox = Outbox(database, owner=staging.owner, lease_seconds=lease_seconds)
-    return Stores(
-        settings, database, objects, staging, outbox, LocalResults(database, owner=staging.owner)
-    )
+    return Stores(settings, database, objects, staging, outbox, LocalResults(database, owner=staging.owner))
 
 
 async def close_stores(stores: Stores) -> None:

@@ -81,7 +81,9 @@ async def test_the_database_refuses_to_change_the_ledger(stores: Stores, stateme
         ),
     ],
 )
-async def test_what_was_changed_behind_its_back_is_found(stores: Stores, tampering: str, message: str) -> None:
+async def test_what_was_changed_behind_its_back_is_found(
+    stores: Stores, tampering: str, message: str
+) -> None:
     ledger = await filled(stores, 4)
     await stores.database.execute("ALTER TABLE egress_ledger DISABLE TRIGGER egress_ledger_append_only")
     await stores.database.execute(tampering)

@@ -47,7 +47,9 @@ async def test_reading_can_start_in_the_middle(stores: Stores) -> None:
 
 
 @pytest.mark.parametrize("good", [b"x" * 100, b"x" * (9 * MIB), b"x" * (8 * MIB), b"x" * (33 * MIB)])
-async def test_a_failing_source_leaves_nothing_behind_and_is_seen_as_itself(stores: Stores, good: bytes) -> None:
+async def test_a_failing_source_leaves_nothing_behind_and_is_seen_as_itself(
+    stores: Stores, good: bytes
+) -> None:
     class Gone(Exception):
         pass
 
@@ -109,7 +111,9 @@ async def test_a_bucket_that_does_not_exist_is_reported_by_the_check(stores: Sto
 
 
 async def test_a_store_that_is_away_is_unavailable_for_every_operation(stores: Stores) -> None:
-    stores.objects._client._base_url._url = stores.objects._client._base_url._url._replace(netloc="127.0.0.1:1")
+    stores.objects._client._base_url._url = stores.objects._client._base_url._url._replace(
+        netloc="127.0.0.1:1"
+    )
     with pytest.raises(ObjectStoreUnavailable):
         await stores.objects.put("a", pieces(b"x"))
     with pytest.raises(ObjectStoreUnavailable):
