@@ -1,0 +1,142 @@
+"""Lists of the hub: asked for in the spelling the hub understands, read to their end, believed only after a check.
+
+A hub may drop a filter it does not know and return everything (0.13 with the snake_case keys of before), or refuse it
+with 400 ``keyNotAllowed``. So the spelling is changed when an answer shows the other one, and every record goes
+through the caller's own check, however well the list was filtered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from flame_node_agent.errors import HubRefused, HubUnexpected
+from flame_node_agent.hub.dialect import Record, Spelling, spelling_of_page
+from flame_node_agent.hub.session import HubSession
+
+log = structlog.get_logger(__name__)
+
+PAGE_RECORDS = 50
+"""The most that the hub returns at once."""
+MAX_PAGES = 400
+BAD_REQUEST = 400
+
+
+@dataclass(frozen=True)
+class _Page:
+    records: list[dict[str, Any]]
+    total: int | None
+    spelling: Spelling | None
+
+    @classmethod
+    def read(cls, body: Any) -> _Page:
+        records = body.get("data") if isinstance(body, dict) else None
+        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+            raise HubUnexpected(200, "no list where one was asked for")
+        meta = body.get("meta")
+        total = meta.get("total") if isinstance(meta, dict) else None
+        return cls(records, total if isinstance(total, int) else None, spelling_of_page(records, meta))
+
+
+@dataclass(frozen=True)
+class _Found[T]:
+    matches: list[T]
+    spelling: Spelling | None
+    """What the hub seems to speak; None when its answer did not tell."""
+
+
+class Lists:
+    """Searches the lists of one service; remembers how it spelled last."""
+
+    def __init__(self, session: HubSession, service: str) -> None:
+        self._session = session
+        self._service = service
+        self._spelling = Spelling.SNAKE
+
+    @property
+    def spelling(self) -> Spelling:
+        """How the hub spelled when it was last asked for a list."""
+        return self._spelling
+
+    async def search[T](
+        self,
+        path: str,
+        filters: Mapping[str, str],
+        check: Callable[[Record], T | None],
+        *,
+        newest_first: bool = False,
+        first_only: bool = False,
+    ) -> list[T]:
+        """Return what ``check`` makes of the records of a list, in the list's order, without those it rejects.
+
+        ``filters`` are snake_case field names with the values they must equal; the list may hold anything all the
+        same. With ``first_only``, reading stops at the first match.
+
+        Raises:
+            HubUnavailable, HubUnexpected, HubCredentialsRefused, HubRefused.
+        """
+        spelling, refusal = self._spelling, None
+        for other_untried in (True, False):
+            params = _params(filters, spelling, newest_first=newest_first)
+            try:
+                found = await self._read(path, params, check, first_only, spelling if other_untried else None)
+            except HubRefused as error:
+                if error.status != BAD_REQUEST or not other_untried:
+                    raise refusal or error from None
+                refusal, spelling = error, spelling.other
+                continue
+            if other_untried and found.spelling is spelling.other:
+                spelling = found.spelling
+                continue
+            break
+        self._learn(found.spelling or spelling)
+        return found.matches
+
+    async def _read[T](
+        self,
+        path: str,
+        params: dict[str, str],
+        check: Callable[[Record], T | None],
+        first_only: bool,
+        expected: Spelling | None,
+    ) -> _Found[T]:
+        """Read page after page; only the first when it shows another spelling than ``expected``."""
+        matches: list[T] = []
+        spelling: Spelling | None = None
+        seen: set[str] = set()
+        offset = 0
+        for number in range(MAX_PAGES):
+            page = _Page.read(
+                await self._session.call("GET", path, params=params | {"page[offset]": str(offset)})
+            )
+            if number == 0:
+                spelling = page.spelling
+                if expected is not None and spelling not in {None, expected}:
+                    return _Found([], spelling)
+            fresh = [record for record in page.records if str(record.get("id")) not in seen]
+            seen.update(str(record.get("id")) for record in fresh)
+            for record in fresh:
+                if (match := check(record)) is not None:
+                    matches.append(match)
+                    if first_only:
+                        return _Found(matches, spelling)
+            offset += len(page.records)
+            more = len(page.records) >= PAGE_RECORDS if page.total is None else offset < page.total
+            if not fresh or not more:
+                return _Found(matches, spelling)
+        raise HubUnexpected(200, f"a list of more than {MAX_PAGES} pages")
+
+    def _learn(self, spelling: Spelling) -> None:
+        if spelling is not self._spelling:
+            log.info("hub.spelling_changed", service=self._service, spelling=spelling.value)
+            self._spelling = spelling
+
+
+def _params(filters: Mapping[str, str], spelling: Spelling, *, newest_first: bool) -> dict[str, str]:
+    params = {f"filter[{spelling.write(key)}]": value for key, value in filters.items()}
+    if newest_first:
+        params["sort"] = "-" + spelling.write("created_at")
+    return {**params, "page[limit]": str(PAGE_RECORDS)}
