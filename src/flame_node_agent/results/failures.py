@@ -1,0 +1,87 @@
+"""From a failure to an answer: one place for all routes.
+
+Where the hub or a store is away, the answer is 503 with Retry-After: the same request will succeed later.
+Where the hub answers something unexpected, it is the 502 of the FLAME Node Result Service.
+"""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from flame_node_agent.errors import (
+    Busy,
+    DatabaseUnavailable,
+    HubCredentialsRefused,
+    HubError,
+    HubRefused,
+    HubUnavailable,
+    HubUnexpected,
+    IssuerUnavailable,
+    LeaseLost,
+    NodeError,
+    ObjectStoreUnavailable,
+    Refused,
+    TokenRejected,
+    TooLargeToSeal,
+)
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_SECONDS = 5.0
+
+MISCOUNTED = "Expected single uploaded file to be returned by storage service"
+"""Begins what :meth:`flame_node_agent.hub.storage.HubStorage.upload` says when the hub kept no file, or several."""
+
+
+def install(app: FastAPI) -> None:
+    """Answer every failure that the agent knows by name."""
+    app.add_exception_handler(NodeError, _answer)
+
+
+def as_refusal(error: NodeError) -> Refused | None:
+    """Give the answer to a failure, or None if a request can only fail with 500."""
+    match error:
+        case Refused():
+            return error
+        case TokenRejected():
+            return Refused(403, "JWT is malformed")
+        case IssuerUnavailable():
+            return Refused(502, "Auth provider is unavailable")
+        case HubUnavailable():
+            return Busy("The Hub is unavailable", retry_after=error.retry_after or RETRY_AFTER_SECONDS)
+        case HubUnexpected() if error.message.startswith(MISCOUNTED):
+            return Refused(502, error.message)
+        case HubUnexpected():
+            return _unexpected(error.status)
+        case HubRefused():
+            return _unexpected(error.status)
+        case HubCredentialsRefused():
+            return _unexpected(401)
+        case ObjectStoreUnavailable():
+            return Busy("The object store is unavailable", retry_after=RETRY_AFTER_SECONDS)
+        case DatabaseUnavailable():
+            return Busy("The database is unavailable", retry_after=RETRY_AFTER_SECONDS)
+        case LeaseLost():
+            return Busy("The upload was interrupted", retry_after=RETRY_AFTER_SECONDS)
+        case TooLargeToSeal():
+            return Refused(413, "The file is too large to be encrypted for another node")
+        case _:
+            return None
+
+
+def _unexpected(status: int | None) -> Refused:
+    return Refused(502, f"Hub returned an unexpected response ({status or 'unknown'})")
+
+
+async def _answer(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, NodeError)
+    refusal = as_refusal(error)
+    if refusal is None:
+        raise error
+    if isinstance(error, TokenRejected):
+        log.info("token.rejected", reason=str(error))
+    elif isinstance(error, HubError) or refusal.status == 503:
+        log.warning("request.failed", status=refusal.status, error=repr(error))
+    return JSONResponse({"detail": refusal.detail}, status_code=refusal.status, headers=refusal.headers)
