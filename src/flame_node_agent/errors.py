@@ -88,6 +88,7 @@ class HubUnexpected(HubError):
 
     def __init__(self, status: int | None, message: str = "") -> None:
         self.status = status
+        self.message = message
         super().__init__(f"unexpected answer ({status or 'unknown'}){': ' + message if message else ''}")
 
 
