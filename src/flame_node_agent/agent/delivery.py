@@ -75,6 +75,7 @@ class Delivery:
                 case UploadState.UPLOADING if upload.bucket is None:
                     upload = await self._resolve(upload)
                 case UploadState.UPLOADING:
+                    assert upload.bucket is not None
                     upload = await self._send(upload, upload.bucket)
                 case UploadState.UPLOADED:
                     upload = await self._link(upload)

@@ -30,8 +30,8 @@ class Janitor:
         except (DatabaseUnavailable, ObjectStoreError) as error:
             log.warning("janitor.postponed", error=str(error))
             return
-        metrics.JANITOR_REMOVALS.labels("orphan").inc(orphans)
-        metrics.JANITOR_REMOVALS.labels("upload").inc(uploads)
+        metrics.JANITOR_REMOVED.labels("orphan").inc(orphans)
+        metrics.JANITOR_REMOVED.labels("upload").inc(uploads)
         if orphans or uploads:
             log.info("janitor.cleaned", orphans=orphans, uploads=uploads)
 

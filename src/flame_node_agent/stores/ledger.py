@@ -116,13 +116,14 @@ class Ledger:
                 yield _row_of(row)
             last = page[-1]["seq"]
 
-    async def verify(self) -> LedgerHead:
-        """Check the whole chain.
+    async def verify(self, known_hash: str | None = None) -> LedgerHead:
+        """Check the whole chain; with ``known_hash``, also that it still holds the row that had it.
 
         Raises:
             LedgerBroken: naming the first row that does not fit.
         """
         head = LedgerHead(0, GENESIS)
+        known = known_hash is None
         async for row in self.rows():
             if row.seq != head.rows + 1:
                 raise LedgerBroken(
@@ -135,6 +136,9 @@ class Ledger:
             if row.expected_hash() != row.row_hash:
                 raise LedgerBroken(f"row {row.seq} was changed: its content does not have its row_hash")
             head = LedgerHead(row.seq, row.row_hash)
+            known = known or row.row_hash == known_hash
+        if not known:
+            raise LedgerBroken(f"no row has the hash {known_hash}: rows were cut off the end")
         return head
 
 

@@ -18,7 +18,7 @@ from io import BytesIO
 
 import aiohttp
 import structlog
-from miniopy_async import Minio
+from miniopy_async.api import Minio
 from miniopy_async.datatypes import MultipartUploader
 from miniopy_async.error import InvalidResponseError, MinioException, S3Error
 

@@ -1,0 +1,21 @@
+"""``flame-node agent``: the node itself."""
+
+from __future__ import annotations
+
+import uvloop
+
+from flame_node_agent.agent.main import run
+from flame_node_agent.cli.database import EnvFile
+from flame_node_agent.config.settings import ENV_FILE, load_settings
+from flame_node_agent.telemetry.logging import configure_logging
+
+
+def command(env_file: EnvFile = ENV_FILE) -> None:
+    """Run the node agent until it is told to stop.
+
+    Serves the result endpoint and brings accepted results to the hub. Needs neither the hub, nor the object store,
+    nor the database to be there when it starts: it waits for them and says so. SIGTERM and Ctrl-C end it in order.
+    """
+    settings = load_settings(env_file=env_file)
+    configure_logging(settings)
+    uvloop.run(run(settings))
