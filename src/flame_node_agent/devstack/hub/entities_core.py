@@ -277,7 +277,7 @@ _ANALYSIS_BUCKET_FILE = Entity(
     "analysis-bucket-files",
     (
         ID,
-        Field("path", legacy="name", create=True, required=True),
+        Field("path", legacy="name", create=True, required=True, max_length=256),
         Field("root", Kind.BOOL, default=False, create=True, update=True),
         Field("bucket_id", Kind.UUID, create=True, required=True, since=_NEW),
         Field("bucket_file_id", Kind.UUID, legacy="external_id", create=True, required=True),

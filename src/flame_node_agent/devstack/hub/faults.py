@@ -127,12 +127,12 @@ class FaultInjection:
             await asyncio.sleep(order.latency)
         transport: asyncio.Transport = scope["state"]["transport"]
         if order.down:
-            reset(transport)
+            await _break(transport, receive)
         elif order.status is not None:
             await self._answer(order, order.status)(scope, receive, send)
         elif order.lose_reply:
             await self._app(scope, receive, _swallow)
-            reset(transport)
+            await _break(transport, receive)
         elif order.disconnect is not None:
             meter = _Meter(transport, order.disconnect)
             if scope["method"] == "GET":
@@ -184,6 +184,13 @@ class _Meter:
 
 async def _swallow(message: Message) -> None:
     """An answer that nobody will see."""
+
+
+async def _break(transport: asyncio.Transport, receive: Receive) -> None:
+    """Reset the connection and wait until the server has noticed, so that it expects no answer any more."""
+    reset(transport)
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def reset(transport: asyncio.Transport) -> None:
