@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +30,7 @@ REFUSALS = frozenset({400, 401, 403})
 class _TokenAnswer(BaseModel):
     """The answer of the token endpoint. Visible ASCII only: the token becomes a header."""
 
-    access_token: str = Field(pattern=r"^[\x21-\x7e]+\Z", repr=False)
+    access_token: str = Field(pattern=r"^[\x21-\x7e]+$", repr=False)
     expires_in: float = Field(default=300, ge=0, allow_inf_nan=False)
     refresh_token: str | None = Field(default=None, repr=False)
 
@@ -38,16 +39,19 @@ class _TokenAnswer(BaseModel):
 class _Token:
     access: str
     good_until: float
-    """On the monotonic clock."""
+    """On the source's clock."""
     refresh: str | None
 
 
 class TokenSource:
     """Gives the access token of this node; shared by all sessions with the hub."""
 
-    def __init__(self, client: httpx.AsyncClient, auth: HubAuth) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, auth: HubAuth, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client = client
         self._auth = auth
+        self._clock = clock
         self._token: _Token | None = None
         self._renewal: asyncio.Task[str] | None = None
 
@@ -58,7 +62,7 @@ class TokenSource:
             HubCredentialsRefused: the hub does not accept this node's credentials.
             HubUnavailable, HubUnexpected: no token could be had now.
         """
-        if self._token is not None and time.monotonic() < self._token.good_until:
+        if self._token is not None and self._clock() < self._token.good_until:
             return self._token.access
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renew(), name="hub token")
@@ -101,7 +105,7 @@ class TokenSource:
             return None
 
     async def _request(self, grant: dict[str, str]) -> _Token:
-        asked = time.monotonic()
+        asked = self._clock()
         request = self._client.build_request("POST", "token", json=grant)
         body = await self._accepted(request)
         try:

@@ -52,10 +52,10 @@ class Inflating:
         """Give what ``data`` holds in pieces of at most the size; raises :class:`Garbled`."""
         inflated = b""
         # A full block may leave more behind within zlib, although all of the input is taken up.
-        while data or len(inflated) == self._size:
+        while data or (len(inflated) == self._size and not self._member.eof):
             if self._member.eof:
                 self._member = zlib.decompressobj(_GZIP)
-            self._begun = self._begun or bool(data)
+            self._begun = True
             try:
                 inflated = self._member.decompress(data, self._size)
             except zlib.error as error:

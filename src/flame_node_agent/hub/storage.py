@@ -19,8 +19,9 @@ from flame_node_agent.hub.records import is_same
 from flame_node_agent.hub.session import HubSession, route
 from flame_node_agent.wire.hub import BucketFile
 
-# The hub's query language gives a meaning to leading signs, commas, numbers, "null" and white space (rapiq).
-_PLAIN_NAME = re.compile(r"(?!(?:null|true|false)\Z)[A-Za-z][\w.-]*", re.ASCII | re.IGNORECASE)
+# The hub's query language gives a meaning to leading signs, commas, white space, numbers and some words (rapiq).
+_WORDS = "null|undefined|true|false|nan|inf|infinity"
+_PLAIN_NAME = re.compile(rf"(?!(?:{_WORDS})\Z)[a-z][\w.-]*", re.ASCII | re.IGNORECASE)
 
 
 class HubStorage:
