@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from flame_node_agent.devstack.child_server import ChildServer
 from flame_node_agent.devstack.ports import LOOPBACK, await_ports
 from flame_node_agent.devstack.processes import Child, StackError, clean_environment
 
@@ -33,10 +34,13 @@ class HubUrls:
         }
 
 
-class HubServer:
+class HubServer(ChildServer):
     """One development hub over one state directory; also after SIGKILL it starts again on the same state."""
 
+    title = "the development hub"
+
     def __init__(self, directory: Path, *, port: int, profile: str) -> None:
+        super().__init__()
         if profile not in PROFILES:
             raise StackError(f"no hub profile {profile!r}; there are {', '.join(PROFILES)}")
         self.directory = directory
@@ -46,7 +50,6 @@ class HubServer:
             auth=f"{base}/auth", core=f"{base}/core", storage=f"{base}/storage", admin=f"{base}/admin"
         )
         self._port = port
-        self._child: Child | None = None
 
     def start(self) -> None:
         """Start it; returns when it says it is ready. StackError when it does not."""
@@ -55,27 +58,12 @@ class HubServer:
         said_before = self._log.stat().st_size if self._log.exists() else 0
         options = ["--state-dir", str(self.directory), "--port", str(self._port), "--profile", self.profile]
         self._child = Child.start(
-            "the development hub",
+            self.title,
             [sys.executable, "-m", "flame_node_agent.devstack.hub", *options],
             log=self._log,
             environment=clean_environment(PYTHONUNBUFFERED="1"),
         )
         self._child.wait_until(lambda: self._says_ready(said_before), seconds=_READY_SECONDS)
-
-    @property
-    def child(self) -> Child:
-        if self._child is None:
-            raise StackError("the development hub was not started")
-        return self._child
-
-    def stop(self) -> None:
-        """Stop it in order."""
-        if self._child is not None:
-            self._child.stop(grace_seconds=5)
-
-    def kill(self) -> None:
-        """End it the hard way: connections break, no answer comes."""
-        self.child.kill()
 
     @property
     def _log(self) -> Path:

@@ -16,6 +16,8 @@ from flame_node_agent.devstack.processes import StackError
 LOOPBACK = "127.0.0.1"
 _LOWEST, _HIGHEST = 11_000, 21_999
 _draw = random.SystemRandom()
+_given: set[int] = set()
+"""Handed out by this process already; their servers may not have started yet."""
 
 
 def is_free(port: int) -> bool:
@@ -37,8 +39,9 @@ def free_ports(count: int, *, companion: int = 0) -> list[int]:
     found: list[int] = []
     for _ in range(2_000):
         port = _draw.randint(_LOWEST, _HIGHEST)
-        if port not in found and is_free(port) and (not companion or is_free(port + companion)):
+        if port not in _given and is_free(port) and (not companion or is_free(port + companion)):
             found.append(port)
+            _given.add(port)
         if len(found) == count:
             return found
     raise StackError(f"no {count} free ports between {_LOWEST} and {_HIGHEST} on this machine")

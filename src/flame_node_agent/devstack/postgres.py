@@ -14,8 +14,9 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from flame_node_agent.devstack.child_server import ChildServer
 from flame_node_agent.devstack.ports import LOOPBACK, await_ports
-from flame_node_agent.devstack.postgres_binaries import data_directory, programs, server_account
+from flame_node_agent.devstack.postgres_home import data_directory, programs, server_account
 from flame_node_agent.devstack.processes import Child, StackError, clean_environment
 
 _READY_SECONDS = 30.0
@@ -49,21 +50,22 @@ class PostgresAccess:
         }
 
 
-class PostgresServer:
+class PostgresServer(ChildServer):
     """One server over one data directory; survives SIGKILL and starts again on the same data and port.
 
     ``durable=False`` leaves out fsync, for tests: safe against killed processes, not against a power cut.
     """
 
+    title = "PostgreSQL"
     USER = "flame"
 
     def __init__(self, directory: Path, *, port: int, password: str, durable: bool = True) -> None:
+        super().__init__()
         self.directory = directory
         self.port = port
         self._password = password
         self._durable = durable
         self._account = server_account()
-        self._child: Child | None = None
 
     def start(self) -> None:
         """Start, creating the cluster the first time; returns when it answers. StackError when it cannot."""
@@ -87,21 +89,6 @@ class PostgresServer:
                 time.sleep(0.2)
             else:
                 return
-
-    @property
-    def child(self) -> Child:
-        if self._child is None:
-            raise StackError("PostgreSQL was not started")
-        return self._child
-
-    def stop(self) -> None:
-        """Stop cleanly ("fast": open connections are closed)."""
-        if self._child is not None:
-            self._child.stop()
-
-    def kill(self) -> None:
-        """End it the hard way, as a power cut of the container would."""
-        self.child.kill()
 
     def access(self, database: str) -> PostgresAccess:
         """How to reach ``database`` of this server."""
@@ -128,7 +115,7 @@ class PostgresServer:
         if not self._durable:
             options += ["-c", "fsync=off", "-c", "full_page_writes=off"]
         return Child.start(
-            "PostgreSQL",
+            self.title,
             [str(binaries / "postgres"), "-D", str(place / "data"), "-p", str(self.port), *options],
             log=self._log,
             environment=clean_environment(LC_ALL="C", LANG="C"),

@@ -117,11 +117,15 @@ class Child:
 
     def kill(self) -> None:
         """SIGKILL the process and its group, and reap it."""
+        self.send_kill()
+        self._process.wait()
+
+    def send_kill(self) -> None:
+        """SIGKILL the process and its group without waiting, as a signal handler may."""
         if self.alive:
             # Only while the leader is not reaped is its number certain to be ours.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
 
     def ending(self) -> str:
         """How it ended, in words."""

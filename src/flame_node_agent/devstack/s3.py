@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import sysconfig
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
@@ -14,7 +15,9 @@ from pathlib import Path
 import httpx
 from miniopy_async.api import Minio
 
+from flame_node_agent.devstack.child_server import ChildServer
 from flame_node_agent.devstack.ports import LOOPBACK, await_ports, free_ports
+from flame_node_agent.devstack.private_files import write_json
 from flame_node_agent.devstack.processes import Child, StackError, clean_environment
 
 GRPC_OFFSET = 10_000
@@ -22,6 +25,8 @@ GRPC_OFFSET = 10_000
 
 PORTS = 5
 _READY_SECONDS = 30.0
+_PATIENCE_SECONDS = 0.8
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -56,18 +61,20 @@ class S3Access:
         }
 
 
-class S3Server:
+class S3Server(ChildServer):
     """One server over one data directory; survives SIGKILL and starts again on the same data and ports.
 
     ``ports`` are the HTTP ports of S3, master, volume, filer and admin, in this order (see :func:`s3_ports`).
     """
 
-    def __init__(self, directory: Path, *, ports: list[int], access_key: str, secret_key: str) -> None:
+    title = "SeaweedFS"
+
+    def __init__(self, directory: Path, *, ports: Sequence[int], access_key: str, secret_key: str) -> None:
+        super().__init__()
         self.directory = directory
         self.ports = ports
         self._access_key = access_key
         self._secret_key = secret_key
-        self._child: Child | None = None
 
     @property
     def endpoint(self) -> str:
@@ -75,68 +82,56 @@ class S3Server:
         return f"{LOOPBACK}:{self.ports[0]}"
 
     def start(self) -> None:
-        """Start it; returns when it takes requests. StackError when it cannot."""
+        """Start it; returns when it reads and writes. StackError when it does not."""
         await_ports([*self.ports, *(port + GRPC_OFFSET for port in self.ports)])
         data = self.directory / "data"
         data.mkdir(parents=True, exist_ok=True)
         identities = self.directory / "s3.json"
-        identities.touch(mode=0o600)
-        identities.write_text(json.dumps(self._identities()), encoding="utf-8")
-        s3, master, volume, filer, admin = self.ports
-        self._child = Child.start(
-            "SeaweedFS",
-            [
-                *(
-                    _weed(),
-                    "-logtostderr=true",
-                    "mini",
-                    f"-dir={data}",
-                    f"-ip={LOOPBACK}",
-                    f"-ip.bind={LOOPBACK}",
-                ),
-                *(
-                    f"-s3.port={s3}",
-                    f"-master.port={master}",
-                    f"-volume.port={volume}",
-                    f"-filer.port={filer}",
-                ),
-                *(f"-admin.port={admin}", f"-s3.config={identities}", "-admin.ui=false", "-webdav=false"),
-                *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"),
-                *(
-                    "-s3.allowDeleteBucketNotEmpty=false",
-                    "-master.telemetry=false",
-                    "-volume.preStopSeconds=0",
-                ),
-            ],
-            log=self.directory / "seaweedfs.log",
-            # It also reads configuration from its home and working folders.
-            environment=clean_environment(HOME=str(data)),
-            directory=data,
-        )
-        with httpx.Client(trust_env=False, timeout=2) as client:
-            self._child.wait_until(lambda: self._healthy(client), seconds=_READY_SECONDS)
-
-    @property
-    def child(self) -> Child:
-        if self._child is None:
-            raise StackError("SeaweedFS was not started")
-        return self._child
+        write_json(identities, self._identities())
+        with httpx.Client(trust_env=False, timeout=_READY_SECONDS) as client:
+            for _ in range(_ATTEMPTS - 1):
+                self._launch(data, identities)
+                if self._becomes_writable(client):
+                    return
+                self.child.kill()
+            self._launch(data, identities)
+            self.child.wait_until(lambda: self._writable(client), seconds=_READY_SECONDS)
 
     def stop(self) -> None:
-        """Stop it; what was acknowledged is on disk."""
-        if self._child is not None:
-            self._child.stop(grace_seconds=5)
-            self._remove_sockets()
+        """Stop it in order; harmless if it does not run."""
+        super().stop()
+        self._remove_sockets()
 
-    def kill(self) -> None:
-        """End it the hard way."""
-        self.child.kill()
+    def access(self, bucket: str) -> S3Access:
+        """How to reach ``bucket`` of this server."""
+        return S3Access(self.endpoint, self._access_key, self._secret_key, bucket)
 
     def ensure_bucket(self, name: str) -> S3Access:
         """Create the bucket unless it is there; returns how to reach it."""
-        access = S3Access(self.endpoint, self._access_key, self._secret_key, name)
-        ensure_bucket(access)
-        return access
+        ensure_bucket(self.access(name))
+        return self.access(name)
+
+    def _options(self, data: Path, identities: Path) -> list[str]:
+        s3, master, volume, filer, admin = self.ports
+        return [
+            f"-dir={data}",
+            f"-ip={LOOPBACK}",
+            f"-ip.bind={LOOPBACK}",
+            f"-master.port={master}",
+            "-master.telemetry=false",
+            f"-volume.port={volume}",
+            "-volume.preStopSeconds=0",
+            f"-filer.port={filer}",
+            f"-admin.port={admin}",
+            "-admin.ui=false",
+            "-webdav=false",
+            f"-s3.port={s3}",
+            f"-s3.config={identities}",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-s3.autoCreateBucket=false",
+            "-s3.allowDeleteBucketNotEmpty=false",
+        ]
 
     def _remove_sockets(self) -> None:
         """SeaweedFS leaves Unix sockets in /tmp, named by port, also when it ends in order."""
@@ -145,9 +140,40 @@ class S3Server:
                 for socket in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # noqa: S108  its choice, not ours
                     socket.unlink(missing_ok=True)
 
-    def _healthy(self, client: httpx.Client) -> bool:
+    def _launch(self, data: Path, identities: Path) -> None:
+        self._child = Child.start(
+            self.title,
+            [_weed(), "-logtostderr=true", "mini", *self._options(data, identities)],
+            log=self.directory / "seaweedfs.log",
+            # It also reads configuration from its home and working folders.
+            environment=clean_environment(HOME=str(data)),
+            directory=data,
+        )
+
+    def _becomes_writable(self, client: httpx.Client) -> bool:
+        """Wait until it is up, and give it a moment to take writes.
+
+        In one restart of ten its parts meet in an unlucky order, and it refuses to write for 5 or 20 s more.
+        Another start is quicker than that.
+        """
+        self.child.wait_until(lambda: self._up(client), seconds=_READY_SECONDS)
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not self._writable(client):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def _up(self, client: httpx.Client) -> bool:
         try:
-            return client.get(f"http://{self.endpoint}/healthz").status_code == httpx.codes.OK
+            return client.get(f"http://{self.endpoint}/healthz").is_success
+        except httpx.HTTPError:
+            return False
+
+    def _writable(self, client: httpx.Client) -> bool:
+        """Whether its master hands out places to write to."""
+        try:
+            return client.get(f"http://{LOOPBACK}:{self.ports[1]}/dir/assign").is_success
         except httpx.HTTPError:
             return False
 

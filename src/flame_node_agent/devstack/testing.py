@@ -18,7 +18,7 @@ from flame_node_agent.devstack.oidc import OidcIssuer
 from flame_node_agent.devstack.ports import LOOPBACK, free_ports
 from flame_node_agent.devstack.postgres import PostgresAccess, PostgresServer
 from flame_node_agent.devstack.s3 import S3Access, S3Server, s3_ports
-from flame_node_agent.devstack.seed import HubSeed, SeededAnalysis
+from flame_node_agent.devstack.seed import HubSeed, SeededAnalysis, default_flow
 
 _PASSWORD = "postgres-for-tests"  # noqa: S105  of a server that lives as long as one test session
 _S3_KEYS = ("access-for-tests", "secret-for-tests")
@@ -81,7 +81,7 @@ class RunningHub:
         """One more analysis with its buckets, in ``project_id`` or in a new project."""
         wish = {} if project_id is None else {"project_id": str(project_id)}
         made = self.admin.post("/analyses", json=wish).raise_for_status().json()
-        return SeededAnalysis(uuid.UUID(made.get("analysis_id") or made["id"]), uuid.UUID(made["project_id"]))
+        return SeededAnalysis(uuid.UUID(made["analysis_id"]), uuid.UUID(made["project_id"]))
 
     def fault(self, **fault: object) -> None:
         """Make the hub misbehave; the fields are those of ``POST /faults`` in its admin API."""
@@ -213,8 +213,3 @@ class LazyParts:
         server.start()
         self._stack.callback(server.stop)
         return server
-
-
-def default_flow(profile: str) -> str:
-    """How a node logs in at a hub of this release: robots became clients with 0.8.22."""
-    return "robot" if profile == "0.8.21" else "client"

@@ -52,17 +52,28 @@ def data_directory(wanted: Path, account: Account | None) -> Path:
     if account is None:
         return wanted
     pointer = wanted / "location"
-    if _reaches(wanted, account):
-        place = wanted
-    elif pointer.exists():
+    if pointer.exists():
         place = Path(pointer.read_text(encoding="utf-8").strip())
+    elif _reaches(wanted, account):
+        place = wanted
     else:
-        key = hashlib.sha256(str(wanted.resolve()).encode()).hexdigest()[:16]
-        place = _shared_folder(account) / f"data-{key}"
-        shutil.rmtree(place, ignore_errors=True)  # left by a state directory that was removed
+        place = _new_place_for(wanted, account)
         pointer.write_text(f"{place}\n", encoding="utf-8")
     place.mkdir(mode=0o711, parents=True, exist_ok=True)
+    place.chmod(0o711)
     os.chown(place, account.uid, account.gid)
+    return place
+
+
+def _new_place_for(wanted: Path, account: Account) -> Path:
+    """A new place outside of ``wanted``; places whose state directories are gone are removed on the way."""
+    shared = _shared_folder(account)
+    for owner_note in shared.glob("data-*.owner"):
+        if not Path(owner_note.read_text(encoding="utf-8")).exists():
+            shutil.rmtree(owner_note.with_suffix(""), ignore_errors=True)
+            owner_note.unlink(missing_ok=True)
+    place = Path(tempfile.mkdtemp(prefix="data-", dir=shared))
+    place.with_suffix(".owner").write_text(str(wanted.resolve()), encoding="utf-8")
     return place
 
 

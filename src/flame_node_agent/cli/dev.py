@@ -1,0 +1,45 @@
+"""``flame-node dev``: the agent with everything it needs, on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flame_node_agent.devstack.agent_server import settings_passed_on
+from flame_node_agent.devstack.hub_server import PROFILES
+from flame_node_agent.devstack.processes import StackError
+from flame_node_agent.devstack.stack import Stack
+from flame_node_agent.devstack.supervisor import Supervisor
+
+
+def command(
+    state_dir: Annotated[
+        Path,
+        typer.Option(help="Folder for data, keys, ports and logs; used again, it continues where it was."),
+    ],
+    ready_file: Annotated[
+        Path,
+        typer.Option(help="Written once all is up, removed at the end: addresses, tokens and keys, as JSON."),
+    ],
+    hub_profile: Annotated[
+        str, typer.Option(help=f"The FLAME hub release to speak like: {', '.join(PROFILES)}.")
+    ] = PROFILES[0],
+) -> None:
+    """Run the agent with everything it needs on this machine, for development.
+
+    Starts PostgreSQL, an S3 server (SeaweedFS), an OIDC issuer, a development hub and the agent, all on
+    127.0.0.1, and stays in the foreground until Ctrl-C. A part that ends is reported and stays ended, so that
+    outages can be watched; `kill -USR1` of this process brings back all but the agent.
+
+    Settings named `LOG__*`, `HTTP__*`, `OUTBOX__*`, `RESULTS__*`, `JANITOR__*` and `SHUTDOWN_GRACE_SECONDS` in the
+    environment are handed on to the agent; everything else is the stack's own.
+    """
+    try:
+        stack = Stack(state_dir, profile=hub_profile, agent_settings=settings_passed_on(os.environ))
+        Supervisor(stack, ready_file.absolute(), typer.echo).run()
+    except StackError as error:
+        typer.echo(f"flame-node dev: {error}", err=True)
+        raise typer.Exit(1) from None
