@@ -7,7 +7,7 @@ import uuid
 import httpx
 import pytest
 
-from flame_node_agent.devstack.hub.profile import PROFILES
+from flame_node_agent.devstack.hub.profile import PROFILES, Profile
 from flame_node_agent.devstack.hub.refusals import error_body
 from tests.integration.devhub.running import PROJECT, RunningHub
 
@@ -49,11 +49,12 @@ def test_analyses_may_be_ordered_without_a_body(hub_0_13: RunningHub) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
-def test_every_error_has_code_status_and_message(profile: object) -> None:
-    for status in (400, 401, 404, 409, 418, 500, 503):
-        body = error_body(PROFILES["0.13"], status, "m", None, [])
+def test_every_error_has_status_code_and_message(profile: Profile) -> None:
+    for status in (400, 401, 404, 409, 418, 500, 503, 599):
+        body = error_body(profile, status, "m", None, [])
         assert body["statusCode"] == status
         assert body["code"]
+        assert body["message"] == "m"
 
 
 def test_admin_needs_no_token(hub_0_13: RunningHub) -> None:

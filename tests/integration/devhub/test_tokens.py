@@ -73,7 +73,8 @@ def test_calls_without_a_valid_token_get_401_in_json(hub: RunningHub, path: str,
     body = answer.json()
     assert answer.status_code == body["statusCode"] == 401
     assert {"code", "message"} <= body.keys()
-    assert ("issues" in body) is (hub.profile == "0.13")
+    assert ("issues" in body) is (hub.profile != "0.8.21")
+    assert ("name" in body) is (hub.profile == "0.8.30")
 
 
 def test_tokens_expire(fresh_hub: Callable[..., RunningHub]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.client import responses
 from typing import Any
 
 from flame_node_agent.devstack.hub.profile import Profile, Release
@@ -35,16 +36,19 @@ def duplicate(profile: Profile) -> Refusal:
     return Refusal(profile.duplicate_status, "duplicate key value violates unique constraint")
 
 
-def error_body(
-    profile: Profile, status: int, message: str, code: str | None, issues: list[Any]
-) -> dict[str, Any]:
-    """The error JSON: ``statusCode``, ``code``, ``message``, and from 0.13 on ``issues``."""
+def error_body(profile: Profile, status: int, message: str, code: str | None, issues: list[Any]) -> dict[str, Any]:
+    """The error JSON: ``statusCode``, ``code``, ``message``; later ``issues``.
+
+    flame-hub-client 0.2.16 wants a ``name`` beside them, its predecessor and successors do not.
+    """
     fallback = "internal_error" if profile.camel_case else "INTERNAL_SERVER_ERROR"
     body: dict[str, Any] = {
         "statusCode": status,
         "code": code or profile.codes.get(status, fallback),
         "message": message,
     }
-    if profile.release >= Release.R0_13:
+    if profile.release >= Release.R0_8_30:
         body["issues"] = issues
+    if profile.release is Release.R0_8_30:
+        body["name"] = responses.get(status, "Http").title().replace(" ", "") + "Error"
     return body
