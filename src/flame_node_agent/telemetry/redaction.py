@@ -25,6 +25,7 @@ _CREDENTIAL = (
     r"(?:password|passwd|secret|secret[_-]?key|(?:access|refresh|id)[_-]?token|api[_-]?key|private[_-]?key)"
 )
 _SECRET_KEY = re.compile(rf"(?:{_CREDENTIAL}|authorization|cookie|token)$", re.IGNORECASE)
+_WORD = re.compile(r"[\w.-]{15,}")
 _ARMOUR = re.compile(r"-----[A-Z ]+-----")
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -32,8 +33,6 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?(?:-----END \1PRIVATE KEY-----|\Z)", re.DOTALL),
         MASK,
     ),
-    # A JSON object in base64url, and what is glued to it with dots: JWS and JWE in compact form.
-    (re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*)+"), MASK),
     (
         re.compile(r"(authorization\\?[\"']?\s*[:=]\s*\\?[\"']?)(?:\w+\s+)?[^\s\"',;]+", re.IGNORECASE),
         rf"\1{MASK}",
@@ -85,6 +84,7 @@ class Redaction:
         """Mask everything secret in ``text``."""
         if self._known is not None:
             text = self._known.sub(MASK, text)
+        text = _WORD.sub(_without_token, text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
@@ -108,6 +108,13 @@ class Redaction:
                 return self.text(f"{type(value).__name__}: {value}")
             case _:
                 return self.text(str(value))
+
+
+def _without_token(word: re.Match[str]) -> str:
+    """Mask a JWS or JWE in compact form: a JSON object in base64url, and what is glued to it with dots."""
+    start = word[0].find("eyJ")
+    # The shortest header, {"alg":""}, has 14 characters.
+    return word[0][:start] + MASK if start >= 0 and word[0].find(".", start) >= start + 14 else word[0]
 
 
 def _credentials(url: str) -> Iterator[str]:
