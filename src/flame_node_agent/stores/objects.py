@@ -33,6 +33,7 @@ Chunk = bytes | bytearray | memoryview
 
 READ_BLOCK = 1024 * 1024
 PARALLEL_PARTS = 3
+IN_FLIGHT_AT_MOST = 16 * 1024 * 1024  # bytes, beyond the first part
 HASH_IN_THREAD_ABOVE = 64 * 1024
 ATTEMPTS = 3
 MISSING = {"NoSuchKey", "NoSuchUpload"}
@@ -283,7 +284,7 @@ class _Writer:
                 uploader.__aenter__()
             )  # begins it; leaving the block would complete it, which `finish` decides
             self._uploader = uploader
-        if len(self._sending) >= PARALLEL_PARTS:
+        if len(self._sending) >= max(1, min(PARALLEL_PARTS, IN_FLIGHT_AT_MOST // len(body))):
             done, _ = await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
             await self._settle(done)
         self._parts += 1

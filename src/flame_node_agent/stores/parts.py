@@ -1,7 +1,7 @@
 """How a stream of unknown length is cut into the parts of an S3 multipart upload.
 
 S3 allows 10,000 parts of 5 MiB to 5 GiB. Parts begin small so that memory stays small, and grow so that an object
-of a few hundred gigabytes still fits: 1,000 x 8 MiB + 4,000 x 16 MiB + 5,000 x 64 MiB = 382 GiB.
+of a few hundred gigabytes still fits: 1,000 x 5 MiB + 4,000 x 16 MiB + 5,000 x 64 MiB = 379 GiB.
 (Amazon S3 user guide, "multipart upload limits")
 """
 
@@ -18,9 +18,9 @@ MAXIMUM_PARTS = 10_000
 def part_size(number: int) -> int:
     """Bytes of the ``number``-th part (from 1); ObjectStoreError beyond the last."""
     if number > MAXIMUM_PARTS:
-        raise ObjectStoreError("an object may have at most 10,000 parts (382 GiB as they are cut here)")
+        raise ObjectStoreError("an object may have at most 10,000 parts (379 GiB as they are cut here)")
     if number <= 1_000:
-        return 8 * MIB
+        return 5 * MIB
     return 16 * MIB if number <= 5_000 else 64 * MIB
 
 

@@ -1,0 +1,50 @@
+"""Run all measurements and write the report: ``python -m benchmarks [--quick] [--out DIR]``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.measures import GIB, KIB, MIB, health_during_upload, small_results, transfers
+from benchmarks.report import Measured, claims, human, write
+from benchmarks.stack import running_stack
+
+REPORT = Path("docs/explanation/benchmark")
+CLIENTS = 16
+BLOCK = 4 * MIB
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="Small files, once, to try the benchmark itself.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = REPORT,
+) -> None:
+    """Measure, write the report, and tell which targets hold; exit code 1 when one does not."""
+    sizes = {KIB: 5, 8 * MIB: 1, 32 * MIB: 1} if quick else {KIB: 50, 64 * MIB: 3, 2 * GIB: 1}
+    console = Console()
+    measured = Measured(largest=max(sizes))
+    block = os.urandom(BLOCK)
+    with running_stack() as stack:
+        for path in ("/local", "/final"):
+            console.print(f"Small results: PUT {path}, 1 KiB, {CLIENTS} clients …")
+            small_results(stack, path, clients=CLIENTS, seconds=1)  # warm
+            measured.small.append(small_results(stack, path, clients=CLIENTS, seconds=2 if quick else 10))
+        for size, repeats in sizes.items():
+            console.print(f"Transfers of {human(size)}, each way {repeats} times …")
+            with console.status("") as status:
+                measured.transfers += transfers(stack, block, size, repeats, status.update)
+        console.print(f"Liveness: /healthz while {human(measured.largest)} are stored …")
+        measured.health = health_during_upload(stack, block, measured.largest)
+    path = write(measured, out)
+    found = claims(measured)
+    for claim in found:
+        console.print(f"{'✔' if claim.holds else '✘'} {claim.what}: {claim.measured} (target {claim.target})")
+    console.print(f"The report is in {path}")
+    raise typer.Exit(0 if all(claim.holds for claim in found) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
