@@ -69,7 +69,7 @@ class RawServer:
             await self.handler(Peer(reader, writer))
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
-        except Exception as error:
+        except (AssertionError, LookupError, TypeError, ValueError) as error:
             self.failures.append(error)
         finally:
             writer.close()
