@@ -55,6 +55,14 @@ def test_check_shows_the_effective_settings_and_where_each_came_from(run) -> Non
     assert shown["LISTEN__PORTS"] == ("8000,8080", "default")
 
 
+def test_check_reads_the_env_file_it_is_given(run, tmp_path: Path) -> None:
+    other = tmp_path / "other.env"
+    other.write_text("POSTGRES__DB=elsewhere\n")
+    given = {name: value for name, value in COMPLETE.items() if name != "POSTGRES__DB"}
+    shown = rows(run("config", "check", "--env-file", str(other), **given).stdout)
+    assert shown["POSTGRES__DB"] == ("elsewhere", "other.env")
+
+
 def test_check_shows_exactly_the_variables_that_are_read(run) -> None:
     shown = rows(run("config", "check", **COMPLETE).stdout)
     unread = {"HUB__AUTH__USERNAME", "HUB__AUTH__PASSWORD", "CRYPTO__ECDH_PRIVATE_KEY_PATH"}

@@ -219,8 +219,16 @@ def test_private_key_over_several_lines_is_read_from_the_env_file(tmp_path: Path
     assert crypto.private_key().private_numbers() == settings().crypto.private_key().private_numbers()
 
 
-def test_missing_env_file_is_an_empty_one(tmp_path: Path) -> None:
-    assert load_settings(COMPLETE, tmp_path / ".env") == settings()
+def test_env_file_of_the_working_directory_may_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(COMPLETE) == settings()
+
+
+def test_another_env_file_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"typo\.env: cannot be read: No such file or directory"):
+        load_settings(COMPLETE, tmp_path / "typo.env")
 
 
 def test_env_file_that_is_not_text_is_told_by_its_name(tmp_path: Path) -> None:

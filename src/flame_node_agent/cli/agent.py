@@ -5,7 +5,7 @@ from __future__ import annotations
 import uvloop
 
 from flame_node_agent.agent.main import run
-from flame_node_agent.cli.database import EnvFile
+from flame_node_agent.cli.env_file import EnvFile
 from flame_node_agent.config.settings import ENV_FILE, load_settings
 from flame_node_agent.telemetry.logging import configure_logging
 

@@ -7,22 +7,23 @@ from itertools import groupby
 
 import typer
 
+from flame_node_agent.cli.env_file import EnvFile
 from flame_node_agent.config.environment import Found
 from flame_node_agent.config.example import render_example
 from flame_node_agent.config.introspection import Variable, written
-from flame_node_agent.config.settings import Loaded, Settings, known_variables, load
+from flame_node_agent.config.settings import ENV_FILE, Loaded, Settings, known_variables, load
 from flame_node_agent.telemetry.redaction import MASK, Redaction
 
 app = typer.Typer(help="Check the settings, or write a template for them.", no_args_is_help=True)
 
 
 @app.command()
-def check() -> None:
+def check(env_file: EnvFile = ENV_FILE) -> None:
     """Validate the settings and print the effective ones, with secrets masked, and where each came from.
 
     Wrong, missing or contradictory settings end with exit code 2 and one line per variable on standard error.
     """
-    loaded = load()
+    loaded = load(env_file=env_file)
     rows = [
         (variable, _shown(variable, loaded.settings), _origin(variable, loaded))
         for variable in known_variables()

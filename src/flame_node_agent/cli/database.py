@@ -1,11 +1,10 @@
-"""For commands that look at the agent's database: where the settings come from, and what a missing database means."""
+"""For commands that look at the agent's database: open it, and say what a missing one means."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -14,13 +13,6 @@ from flame_node_agent.errors import DatabaseUnavailable
 from flame_node_agent.stores.database import Database
 
 UNAVAILABLE = 3
-
-EnvFile = Annotated[
-    Path,
-    typer.Option(
-        "--env-file", help="Read variables from this file; those of the environment win.", metavar="FILE"
-    ),
-]
 
 
 def with_database(env_file: Path, use: Callable[[Database], Awaitable[None]]) -> None:

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from flame_node_agent.cli.database import EnvFile, with_database
+from flame_node_agent.cli.database import with_database
+from flame_node_agent.cli.env_file import EnvFile
 from flame_node_agent.config.settings import ENV_FILE
 from flame_node_agent.errors import LedgerBroken
 from flame_node_agent.stores.database import Database

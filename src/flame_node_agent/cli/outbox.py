@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flame_node_agent.cli.database import EnvFile, with_database
+from flame_node_agent.cli.database import with_database
+from flame_node_agent.cli.env_file import EnvFile
 from flame_node_agent.config.settings import ENV_FILE
 from flame_node_agent.errors import Refused
 from flame_node_agent.stores.database import Database

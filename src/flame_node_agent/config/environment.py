@@ -16,6 +16,7 @@ from flame_node_agent.config.introspection import Variable
 from flame_node_agent.errors import SettingsError, SettingsProblem
 
 ENVIRONMENT = "environment"
+ENV_FILE = Path(".env")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def find(known: Iterable[Variable], environment: Mapping[str, str], env_file: Pa
     """Look up the ``known`` variables in ``environment`` and, behind it, in ``env_file``.
 
     Raises:
-        SettingsError: when ``env_file`` exists but cannot be read.
+        SettingsError: when ``env_file`` cannot be read, or is missing and not the default one.
     """
     sources = [(ENVIRONMENT, _usable(environment))]
     if env_file is not None:
@@ -68,11 +69,13 @@ def find(known: Iterable[Variable], environment: Mapping[str, str], env_file: Pa
 
 
 def read_env_file(path: Path) -> dict[str, str | None]:
-    """Read a ``.env`` file, with pydantic-settings' reader; a file that is not there is an empty one.
+    """Read a ``.env`` file, with pydantic-settings' reader; the default one may be missing.
 
     Raises:
         SettingsError: when it cannot be read.
     """
+    if path != ENV_FILE and not path.exists():
+        raise SettingsError([SettingsProblem(str(path), "cannot be read: No such file or directory")])
     try:
         source = DotEnvSettingsSource(
             BaseSettings, env_file=path, env_file_encoding="utf-8", case_sensitive=True

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flame_node_agent.config.database import DatabaseSettings
-from flame_node_agent.config.environment import Found, find
+from flame_node_agent.config.environment import ENV_FILE, Found, find
 from flame_node_agent.config.hub import HubSettings
 from flame_node_agent.config.introspection import Variable, variables
 from flame_node_agent.config.listening import ListenSettings
@@ -31,7 +31,7 @@ from flame_node_agent.config.results import ResultSettings
 from flame_node_agent.config.values import CertificateFile, Seconds, Text
 from flame_node_agent.errors import SettingsError
 
-ENV_FILE = Path(".env")
+__all__ = ["ENV_FILE", "Loaded", "Settings", "known_variables", "load", "load_settings"]
 
 
 class Settings(BaseSettings):
