@@ -73,7 +73,7 @@ class Leases:
             self._renewed_at = began
         for token in tokens:
             if token not in alive and (task := self._held.get(token)) is not None:
-                log.warning("lease.lost", token=str(token))
+                log.warning("lease.lost", lease=str(token))
                 metrics.LEASES_LOST.inc()
                 self._lost.add(token)
                 task.cancel()

@@ -21,7 +21,7 @@ from flame_node_agent.telemetry.redaction import Redaction, secrets_in
 _TALKATIVE = ("httpx", "httpcore", "apscheduler", "uvicorn.access")
 """Libraries that tell every single step below WARNING; httpx's URLs would also name files."""
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
@@ -86,4 +86,4 @@ def _log_crash(kind: type[BaseException], error: BaseException, trace: Traceback
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
-    _log.critical("process.crashed", exc_info=(kind, error, trace))
+    log.critical("process.crashed", exc_info=(kind, error, trace))
