@@ -9,6 +9,7 @@
     │   ├── HubUnexpected        an answer that makes no sense now: other 5xx, undecodable body
     │   ├── HubCredentialsRefused  the hub does not accept this node's credentials
     │   └── HubRefused           a final no: the other 4xx
+    ├── NoBucket                 the hub says that an analysis has no bucket for such a file
     ├── ObjectStoreError
     │   ├── ObjectNotFound
     │   └── ObjectStoreUnavailable
@@ -103,6 +104,10 @@ class HubRefused(HubError):
         self.status = status
         self.code = code
         super().__init__(f"{status} {code}: {message}")
+
+
+class NoBucket(NodeError):
+    """The hub says that the analysis has no bucket for files of this kind."""
 
 
 class ObjectStoreError(NodeError):

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from flame_node_agent.agent.knowledge import Knowledge
 from flame_node_agent.agent.source import Pace, Source
 from flame_node_agent.crypto.sealing import digest_of
-from flame_node_agent.errors import HubRefused, HubUnexpected, NodeError
+from flame_node_agent.errors import HubRefused, HubUnexpected, NoBucket
 from flame_node_agent.hub.hub import Hub
 from flame_node_agent.stores.ledger import Departure
 from flame_node_agent.stores.objects import ObjectStore
@@ -34,10 +34,6 @@ log = structlog.get_logger(__name__)
 CONFLICT = 409
 NOT_FOUND = 404
 RESOLVE_SECONDS = 30.0
-
-
-class NoBucket(NodeError):
-    """The hub says that the analysis has no bucket of this kind."""
 
 
 class Delivery:

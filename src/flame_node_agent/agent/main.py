@@ -10,6 +10,7 @@ import asyncio
 import signal
 
 import structlog
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from flame_node_agent import __version__
@@ -37,6 +38,7 @@ from flame_node_agent.stores.objects import ObjectStore
 from flame_node_agent.stores.outbox import Outbox
 from flame_node_agent.stores.retention import Retention
 from flame_node_agent.stores.staging import Staging
+from flame_node_agent.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -105,11 +107,12 @@ class Agent:
         scheduler = AsyncIOScheduler(
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         )
-        scheduler.add_job(self.leases.renew, "interval", seconds=self.leases.renewal_interval)
-        scheduler.add_job(self.gauges.round, "interval", seconds=GAUGES_INTERVAL_SECONDS)
+        scheduler.add_listener(_round_failed, EVENT_JOB_ERROR)
+        scheduler.add_job(self.leases.renew, "interval", id="leases", seconds=self.leases.renewal_interval)
+        scheduler.add_job(self.gauges.round, "interval", id="gauges", seconds=GAUGES_INTERVAL_SECONDS)
         janitor_seconds = self._settings.janitor.interval_seconds
         scheduler.add_job(
-            self.janitor.round, "interval", seconds=janitor_seconds, jitter=janitor_seconds / 10
+            self.janitor.round, "interval", id="janitor", seconds=janitor_seconds, jitter=janitor_seconds / 10
         )
         return scheduler
 
@@ -120,9 +123,12 @@ class Agent:
                 await self.database.migrate()
             except DatabaseUnavailable as error:
                 log.warning("database.migration_postponed", error=str(error))
-                await asyncio.sleep(MIGRATION_PAUSE_SECONDS)
+            except Exception:  # the edge of a loop: such as a role that may not create tables, until it may
+                log.exception("loop.failed", loop="migration")
+                metrics.LOOP_ERRORS.labels("migration").inc()
             else:
                 return
+            await asyncio.sleep(MIGRATION_PAUSE_SECONDS)
 
     async def work(self) -> None:
         """The outbox, once there is a schema."""
@@ -135,6 +141,12 @@ class Agent:
         await self.transport.aclose()
         await self.objects.close()
         await self.database.close()
+
+
+def _round_failed(event: JobExecutionEvent) -> None:
+    """The edge of all repeated rounds: a defect is told and counted, and the next round comes all the same."""
+    log.error("loop.failed", loop=event.job_id, exc_info=event.exception)
+    metrics.LOOP_ERRORS.labels(event.job_id).inc()
 
 
 async def run(settings: Settings) -> None:

@@ -8,7 +8,7 @@ import random
 
 import structlog
 
-from flame_node_agent.agent.delivery import Delivery, NoBucket
+from flame_node_agent.agent.delivery import Delivery
 from flame_node_agent.agent.leases import Leases
 from flame_node_agent.config.outbox import OutboxSettings
 from flame_node_agent.errors import (
@@ -16,6 +16,7 @@ from flame_node_agent.errors import (
     HubRefused,
     HubUnavailable,
     LeaseLost,
+    NoBucket,
     ObjectNotFound,
     SealingError,
     is_retryable,

@@ -27,6 +27,14 @@ Connection = AsyncConnection[DictRow]
 MIGRATION_LOCK = 0x666C616D65  # "flame": one agent migrates at a time
 WAIT_FOR_CONNECTION_SECONDS = 5.0
 
+# Broken connections, a full disk, a standby that only reads, a schema that is not there yet: all may pass.
+UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.UndefinedTable,
+)
+
 
 class Database:
     """A pool of connections and the schema behind it."""
@@ -62,7 +70,7 @@ class Database:
                 yield connection
         except (PoolTimeout, TooManyRequests) as error:
             raise DatabaseUnavailable("no connection to PostgreSQL") from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except UNAVAILABLE as error:
             raise DatabaseUnavailable(f"PostgreSQL: {type(error).__name__}") from error
 
     async def run[T](self, operation: Callable[[Connection], Awaitable[T]]) -> T:
@@ -118,10 +126,7 @@ class Database:
 
     async def check(self) -> None:
         """Whether the server answers and the schema is this version's; DatabaseUnavailable."""
-        try:
-            rows = await self.execute("SELECT name FROM schema_migration")
-        except psycopg.errors.UndefinedTable as error:
-            raise DatabaseUnavailable("the schema has not been migrated yet") from error
+        rows = await self.execute("SELECT name FROM schema_migration")
         if missing := {name for name, _ in migrations()} - {row["name"] for row in rows}:
             raise DatabaseUnavailable(f"migrations not applied yet: {', '.join(sorted(missing))}")
 
