@@ -6,6 +6,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from tests.integration.devhub.running import CLIENT, PASSWORD_GRANT, ROBOT, USER, RunningHub
@@ -96,9 +97,11 @@ def test_later_hubs_link_by_themselves_a_moment_after_the_upload(
     for hub in (hub_0_8_30, hub_0_13):
         made = hub.new_analysis()
         file = hub.upload(made["buckets"]["RESULT"], "r.bin", b"x").json()["data"][0]
-        assert hub.links_of(made["analysis_id"]) == []
         (link,) = linked(hub, made["analysis_id"])
         assert (link["bucket_file_id"], link["kind"]) == (file["id"], "RESULT")
+        (upload,) = hub.uploads_of(made["analysis_id"])
+        waited = datetime.fromisoformat(link["created_at"]) - datetime.fromisoformat(upload["created_at"])
+        assert waited.total_seconds() > 0.03
 
 
 def test_a_link_posted_to_a_later_hub_conflicts(hub_0_8_30: RunningHub) -> None:

@@ -12,8 +12,8 @@ from flame_node_agent.devstack.hub.profile import PROFILES
 from flame_node_agent.devstack.hub.server import serve
 
 
-def main() -> int:
-    """Serve in the foreground; exit code 2 if the arguments or the seed file are wrong."""
+def argument_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(prog="python -m flame_node_agent.devstack.hub", description=__doc__)
     parser.add_argument(
         "--state-dir", type=Path, required=True, help="keeps the hub's state; holds hub-seed.json"
@@ -24,7 +24,12 @@ def main() -> int:
         "--profile", choices=sorted(PROFILES), default="0.8.21", help="the release to speak as"
     )
     parser.add_argument("--token-seconds", type=int, help="how long an access token lives")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    """Serve in the foreground; exit code 2 if the arguments or the seed file are wrong."""
+    arguments = argument_parser().parse_args()
     # stdout carries the ready line only.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     profile = PROFILES[arguments.profile]

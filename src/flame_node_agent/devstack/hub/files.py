@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import secrets
@@ -83,7 +84,8 @@ class IncomingFile:
 
     async def abandon(self) -> None:
         """Forget the file."""
-        await self._settle()
+        with contextlib.suppress(OSError):
+            await self._settle()
         self._file.close()
         await asyncio.to_thread(self._temporary.unlink, missing_ok=True)
 

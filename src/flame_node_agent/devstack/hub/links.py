@@ -78,7 +78,11 @@ class Linker:
             await self._due.wait()
             self._due.clear()
             await asyncio.sleep(self._delay)
-            await self._database.write(self._link_due)
+            try:
+                await self._database.write(self._link_due)
+            except sqlite3.Error:
+                log.exception("devhub.linking_failed")
+                self._due.set()
 
     def _link_due(self, connection: sqlite3.Connection) -> None:
         for file in records.find_all(connection, BUCKET_FILE, "link_due", 1):

@@ -36,7 +36,9 @@ def duplicate(profile: Profile) -> Refusal:
     return Refusal(profile.duplicate_status, "duplicate key value violates unique constraint")
 
 
-def error_body(profile: Profile, status: int, message: str, code: str | None, issues: list[Any]) -> dict[str, Any]:
+def error_body(
+    profile: Profile, status: int, message: str, code: str | None, issues: list[Any]
+) -> dict[str, Any]:
     """The error JSON: ``statusCode``, ``code``, ``message``; later ``issues``.
 
     flame-hub-client 0.2.16 wants a ``name`` beside them, its predecessor and successors do not.
