@@ -45,7 +45,7 @@ class FinalResults:
         form = Form.of(request, size_limit=self._size_limit)
         async with alongside(self.result_bucket(caller)) as permission:
             file = await form.require_file()
-            await head_start(permission)
+            await head_start(form, permission)
             upload_id = uuid4()
             async with self._staging.stage(object_key(upload_id)) as staged:
                 stored, (analysis_id, bucket) = await store(form, file, staged, permission)

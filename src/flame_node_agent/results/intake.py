@@ -28,9 +28,17 @@ async def alongside[T](asked: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.T
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def head_start(permission: asyncio.Task[Any]) -> None:
-    """Give ``permission`` a moment to be there before the body is touched."""
+async def head_start(form: Form, permission: asyncio.Task[Any]) -> None:
+    """Give ``permission`` a moment to be there before anything is stored.
+
+    :raises RequestValidationError: it is refused, but the form lacks something, which is told first
+    :raises NodeError: it is refused
+    """
     await asyncio.wait({permission}, timeout=HEAD_START_SECONDS)
+    if _refused(permission):
+        await form.finish()
+        form.check()
+        permission.result()
 
 
 async def store[T](

@@ -49,7 +49,7 @@ class IntermediateResults:
         form = Form.of(request, fields=("remote_node_id",), size_limit=self._size_limit)
         async with alongside(self.temp_bucket(caller)) as permission:
             file = await form.require_file()
-            await head_start(permission)
+            await head_start(form, permission)
             upload_id = uuid4()
             async with self._staging.stage(object_key(upload_id)) as staged:
                 stored, bucket = await store(form, file, staged, permission)

@@ -13,7 +13,7 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey
 
 from flame_node_agent.config.oidc import OidcSettings
-from flame_node_agent.errors import Refused, TokenRejected
+from flame_node_agent.errors import TokenRejected
 from flame_node_agent.results import tokens
 from flame_node_agent.results.issuer_keys import IssuerKeys
 from flame_node_agent.results.tokens import TokenCheck
@@ -286,7 +286,6 @@ def _changed(token: str) -> Sequence[str]:
         f"{header}.{payload}.!{signature}",
         token.replace(".", "\u2024"),
         f"{header}.{payload}+.{signature}",
-        "",
         "..",
         ".",
     ]
@@ -295,12 +294,9 @@ def _changed(token: str) -> Sequence[str]:
 async def test_token_in_no_proper_form_is_refused(check: TokenCheck, issuer: IssuerDouble) -> None:
     token = issuer.token(CALLER)
     # White space around the token belongs to the HTTP header, not to the token.
-    forms = [form for form in _changed(token) if form.strip() != token]
-    for form in forms:
-        try:
+    for form in _changed(token):
+        if form.strip() != token:
             assert not await accepts(check, form), form
-        except Refused as refusal:
-            assert (refusal.status, form) == (403, "")
 
 
 async def test_huge_token_is_refused_unread(check: TokenCheck, issuer: IssuerDouble) -> None:
