@@ -30,6 +30,9 @@ NODE_FLOWS = {
     "client": {"client_id": CLIENT["id"], "client_secret": CLIENT["secret"]},
 }
 
+# One worker runs them all: each story is told once.
+pytestmark = pytest.mark.xdist_group("published-clients")
+
 type Facts = dict[str, Any]
 type Story = Callable[[str, str, str], Facts]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.devhub.running import ANALYSIS, ROBOT_GRANT, RunningHub
+from tests.integration.devhub.running import ANALYSIS, ROBOT_GRANT, SEED, RunningHub
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -43,6 +44,31 @@ def test_without_a_seed_it_does_not_start(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "hub-seed.json" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "no json",
+        json.dumps({**SEED, "projects": []}),
+        json.dumps({**SEED, "nodes": SEED["nodes"] + SEED["nodes"]}),
+    ],
+)
+def test_a_seed_that_does_not_fit_together_is_told_in_one_line(tmp_path: Path, broken: str) -> None:
+    (tmp_path / "hub-seed.json").write_text(broken)
+    command = [
+        sys.executable,
+        "-m",
+        "flame_node_agent.devstack.hub",
+        "--state-dir",
+        str(tmp_path),
+        "--port",
+        "0",
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("the hub cannot start: ")
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_taken_port_is_told(fresh_hub: Callable[..., RunningHub], tmp_path: Path) -> None:

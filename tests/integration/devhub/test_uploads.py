@@ -207,6 +207,15 @@ def test_files_can_be_deleted_with_202_and_are_gone(hub: RunningHub, temp: str) 
     assert hub.upload(temp, "gone", b"again", headers).status_code == 201
 
 
+def test_what_the_hub_knows_of_a_file_cannot_be_changed(hub: RunningHub, temp: str) -> None:
+    headers = hub.log_in()
+    file = hub.upload(temp, "fixed", b"x", headers).json()["data"][0]
+    for path in (f"/storage/bucket-files/{file['id']}", "/storage/bucket-files"):
+        assert hub.http.post(path, json={"sha256": "0", "path": "y"}, headers=headers).status_code == 405
+    (row,) = (row for row in hub.http.get("/admin/uploads").json() if row["bucket"] == temp)
+    assert (row["path"], row["sha256"]) == ("fixed", hashlib.sha256(b"x").hexdigest())
+
+
 def test_uploads_need_a_token_before_the_body_is_looked_at(hub: RunningHub, temp: str) -> None:
     answer = hub.http.post(f"/storage/buckets/{temp}/upload", content=b"x" * 5_000_000)
     assert (answer.status_code, answer.json()["statusCode"]) == (401, 401)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 from pathlib import Path
 
 import structlog
 
 from flame_node_agent.devstack.hub.profile import PROFILES
+from flame_node_agent.devstack.hub.refusals import Refusal
 from flame_node_agent.devstack.hub.server import serve
 
 
@@ -42,7 +44,7 @@ def main() -> int:
             profile,
             arguments.token_seconds or profile.token_seconds,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, sqlite3.Error, Refusal) as error:
         sys.stderr.write(f"the hub cannot start: {error}\n")
         return 2
     return 0

@@ -1,7 +1,8 @@
-"""The core service's records: nodes, projects, analyses, their buckets and files, registries, master images."""
+"""The core service's records: nodes, projects, analyses, their buckets and files; registries and master images."""
 
 from __future__ import annotations
 
+from flame_node_agent.devstack.hub.entities_registry import REGISTRIES_AND_IMAGES
 from flame_node_agent.devstack.hub.fields import (
     ID,
     OWNERS,
@@ -26,66 +27,6 @@ _APPROVAL = Field("approval_status", update=True, choices=frozenset({"approved",
 _COMMENT = Field("comment", update=True)
 _BY_TIME = ("created_at", "updated_at")
 
-_REGISTRY = Entity(
-    "registry",
-    "registries",
-    (
-        ID,
-        _NAME,
-        Field("host", create=True, update=True, required=True),
-        Field("account_name", create=True, update=True),
-        Field("account_secret", create=True, update=True, on_request=True),
-        *TIMES,
-    ),
-)
-_REGISTRY_PROJECT = Entity(
-    "registry_project",
-    "registry-projects",
-    (
-        ID,
-        _NAME,
-        Field("type", create=True, update=True, required=True),
-        Field("registry_id", Kind.UUID, create=True, update=True, required=True),
-        Field("external_name", create=True, update=True, required=True),
-        Field("external_id"),
-        Field("public", Kind.BOOL, default=False),
-        Field("webhook_name"),
-        Field("webhook_exists", Kind.BOOL),
-        Field("account_id"),
-        Field("account_name", create=True, update=True),
-        Field("account_secret", create=True, update=True, on_request=True),
-        REALM_ID,
-        *TIMES,
-    ),
-    filters=("id", "name", "type", "registry_id"),
-    relations=(Relation("registry", "registry", "registry_id"),),
-    constraints=("FOREIGN KEY (registry_id) REFERENCES registries (id) ON DELETE CASCADE",),
-)
-_MASTER_IMAGE_GROUP = Entity(
-    "master_image_group",
-    "master-image-groups",
-    (ID, Field("name"), Field("path"), Field("virtual_path"), *TIMES),
-    filters=("id", "name", "path", "virtual_path"),
-    writable=False,
-)
-_MASTER_IMAGE = Entity(
-    "master_image",
-    "master-images",
-    (
-        ID,
-        Field("name"),
-        Field("path"),
-        Field("virtual_path"),
-        Field("group_virtual_path"),
-        Field("build_status", since=_NEW),
-        Field("build_progress", Kind.INT, since=_NEW),
-        Field("command"),
-        Field("command_arguments", Kind.JSON, default=[]),
-        *TIMES,
-    ),
-    filters=("id", "name", "path", "virtual_path", "group_virtual_path"),
-    writable=False,
-)
 _NODE = Entity(
     "node",
     "nodes",
@@ -310,10 +251,7 @@ _ANALYSIS_BUCKET_FILE = Entity(
 CORE = Catalogue(
     "core",
     (
-        _REGISTRY,
-        _REGISTRY_PROJECT,
-        _MASTER_IMAGE_GROUP,
-        _MASTER_IMAGE,
+        *REGISTRIES_AND_IMAGES,
         _NODE,
         _PROJECT,
         _PROJECT_NODE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -112,10 +112,10 @@ class Catalogue:
 
     service: str
     entities: tuple[Entity, ...]
-    by_route: Mapping[str, Entity] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "by_route", {entity.route: entity for entity in self.entities})
+    @cached_property
+    def by_route(self) -> Mapping[str, Entity]:
+        return {entity.route: entity for entity in self.entities}
 
 
 ID = Field("id", Kind.UUID)

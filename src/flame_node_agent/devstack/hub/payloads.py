@@ -35,7 +35,8 @@ def read_payload(entity: Entity, profile: Profile, body: Any, *, creating: bool)
             wrong.append(name)
     for column in entity.fields:
         # Secrets are taken but never shown.
-        if column.secret and column.name in body and isinstance(body[column.name], str):
+        settable = column.create if creating else column.update
+        if column.secret and settable and isinstance(body.get(column.name), str):
             values[column.name] = body[column.name]
     if wrong:
         issues = [{"path": [name], "message": "Invalid value"} for name in wrong]

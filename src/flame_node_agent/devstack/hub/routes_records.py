@@ -56,8 +56,7 @@ def records_router(catalogue: Catalogue) -> APIRouter:
     @router.post("/{route}")
     async def create(route: str, request: Request) -> Response:
         entity, hub, identity = entity_of(route), hub_of(request), identity_of(request)
-        if not entity.writable and entity.name != "analysis_bucket_file":
-            raise Refusal(405, "Method not allowed.")
+        _check_writable(entity)
         values = read_payload(entity, hub.profile, await json_body(request), creating=True)
 
         def insert(connection: sqlite3.Connection) -> Row:
@@ -68,6 +67,7 @@ def records_router(catalogue: Catalogue) -> APIRouter:
     @router.post("/{route}/{record_id}")
     async def change(route: str, record_id: str, request: Request) -> Response:
         entity, hub = entity_of(route), hub_of(request)
+        _check_writable(entity)
         values = read_payload(entity, hub.profile, await json_body(request), creating=False)
 
         def update(connection: sqlite3.Connection) -> Row:
@@ -102,6 +102,11 @@ def existing(connection: sqlite3.Connection, hub: Hub, entity: Entity, record_id
     if row is None:
         raise not_found(entity.what)
     return row
+
+
+def _check_writable(entity: Entity) -> None:
+    if not entity.writable:
+        raise Refusal(405, "Method Not Allowed")
 
 
 def _mutated(hub: Hub, entity: Entity, row: dict[str, Any], status: int) -> Response:
