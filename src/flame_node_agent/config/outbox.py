@@ -20,15 +20,15 @@ class OutboxSettings(Group):
     )
     lease_seconds: Seconds = Field(
         default=60,
-        description="Time after which another agent takes over an upload whose agent has died. "
-        "A living agent renews its leases long before.",
+        description="Time after which another agent takes over an upload whose agent has died, or removes what "
+        "it has left half-written. A living agent renews its leases long before.",
     )
     poll_interval_seconds: Seconds = Field(
         default=1, description="Pause between two looks for uploads that are due."
     )
     backoff_base_seconds: Seconds = Field(
         default=1,
-        description="Longest pause before the first repeat of a failed upload; it doubles each time.",
+        description="Longest pause before the first repeat of an upload; it doubles with each.",
     )
     backoff_cap_seconds: Annotated[
         Seconds, Accepts("a number of seconds above 0, not below OUTBOX__BACKOFF_BASE_SECONDS")
@@ -37,7 +37,8 @@ class OutboxSettings(Group):
     )
     retention_days: Days = Field(
         default=7,
-        description="Time for which delivered uploads stay visible before the janitor removes them.",
+        description="Time for which delivered uploads stay visible before the janitor removes them. "
+        "Failed ones stay until the operator decides.",
     )
 
     @field_validator("backoff_cap_seconds")
@@ -49,11 +50,6 @@ class OutboxSettings(Group):
 
 
 class JanitorSettings(Group):
-    """The janitor: what is removed, and when."""
+    """The janitor: how often it removes what nobody needs any more."""
 
     interval_seconds: Seconds = Field(default=300, description="Pause between two rounds of the janitor.")
-    orphan_grace_seconds: Seconds = Field(
-        default=3600,
-        description="Age from which a stored object that no upload or local result knows is removed. "
-        "Keep it above the time the largest upload takes.",
-    )
