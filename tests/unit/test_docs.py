@@ -1,68 +1,21 @@
-"""The reference tells all there is, and nothing that is gone.
+"""The reference tells all there is, and nothing that is gone: settings, tables, errors, dependencies, links.
 
-Each page of ``docs/reference`` lists things of one kind in Markdown tables whose first column names them. Here they
-are compared with what the code really has, both ways.
+Each page of ``docs/reference`` lists things of one kind. Here, and in the other files ``test_docs_*``, they are
+compared with what the code really has, both ways.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from functools import cache
+import tomllib
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
-import typer
-from prometheus_client.metrics import MetricWrapperBase
 
 from flame_node_agent import errors
-from flame_node_agent.cli import COMMANDS, app, load_command
-from flame_node_agent.config.settings import known_variables, load_settings
-from flame_node_agent.results.app import create_app
-from flame_node_agent.results.ports import ResultDependencies
-from flame_node_agent.telemetry import metrics
-from tests.unit.settings_samples import COMPLETE
-
-ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src" / "flame_node_agent"
-REFERENCE = ROOT / "docs" / "reference"
-LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
-
-
-def page(name: str) -> str:
-    return (REFERENCE / name).read_text("utf-8")
-
-
-def rows(text: str) -> dict[str, list[str]]:
-    """Read all rows of all tables that begin with a name in backticks: name -> the other cells."""
-    found: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        if line.startswith("| `"):
-            first, *others = (cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1])
-            name = first.removeprefix("`").partition("`")[0]
-            assert name not in found, f"{name} is told twice"
-            found[name] = others
-    return found
-
-
-def sections(text: str, level: str = "##") -> dict[str, str]:
-    """Split a page at its headings: heading -> what stands below it."""
-    _, *parts = re.split(rf"^{level} ", text, flags=re.MULTILINE)
-    return {head.strip("`"): body for head, _, body in (part.partition("\n") for part in parts)}
-
-
-def assert_same(documented: set[str], real: set[str], page: str) -> None:
-    assert not real - documented, f"not told in docs/reference/{page}: {sorted(real - documented)}"
-    assert not documented - real, f"told in docs/reference/{page}, but gone: {sorted(documented - real)}"
-
-
-def assert_prose(text: str) -> None:
-    assert re.match(r"[A-Z0-9`].{15,}[.:]$", text), f"no sentence: {text!r}"
-
+from flame_node_agent.config.settings import known_variables
+from tests.unit.reference_pages import ROOT, SOURCE, assert_prose, assert_same, page, rows, sections
 
 # Settings
 
@@ -99,130 +52,6 @@ def test_setting_is_documented_as_it_is_declared(variable) -> None:
     assert_prose(variable.description)
 
 
-# Command line
-
-
-def commands() -> Iterator[tuple[str, Any]]:
-    """Walk all commands, the groups included."""
-    yield "flame-node", typer.main.get_command(app)
-    for name in COMMANDS:
-        yield from _walk(f"flame-node {name}", load_command(name))
-
-
-def _walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
-    yield path, command
-    for name, below in getattr(command, "commands", {}).items():
-        yield from _walk(f"{path} {name}", below)
-
-
-def parameters(command: Any) -> set[str]:
-    names = {parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()
-             for parameter in command.params}  # fmt: skip
-    return names - {"--help"}
-
-
-def test_every_command_is_documented() -> None:
-    documented = {head for head in sections(page("cli.md")) if head.startswith("flame-node")}
-    assert_same(documented, {path for path, _ in commands()}, "cli.md")
-
-
-@pytest.mark.parametrize("path", [pytest.param(path, id=path) for path, _ in commands()])
-def test_every_option_and_argument_is_documented(path: str) -> None:
-    told = rows(sections(page("cli.md"))[path])
-    assert_same(set(told), parameters(dict(commands())[path]), f"cli.md, {path}")
-    for cells in told.values():
-        assert_prose(cells[-1])
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_command_says_of_itself_what_the_list_of_commands_says_of_it(name: str) -> None:
-    first_line = (load_command(name).help or "").strip().partition("\n")[0]
-    assert first_line == COMMANDS[name]
-
-
-# Metrics
-
-
-def own_metrics() -> dict[str, MetricWrapperBase]:
-    found = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
-    suffix = {"counter": "_total", "info": "_info"}
-    return {metric._name + suffix.get(metric._type, ""): metric for metric in found}
-
-
-def test_every_metric_is_documented() -> None:
-    process = {family.name + ("_total" if family.type == "counter" else "")
-               for family in metrics.REGISTRY.collect() if family.name.startswith("process_")}  # fmt: skip
-    assert_same(set(rows(page("metrics.md"))), set(own_metrics()) | process, "metrics.md")
-
-
-@pytest.mark.parametrize("name", own_metrics())
-def test_metric_is_documented_as_it_is_declared(name: str) -> None:
-    metric = own_metrics()[name]
-    kind, labels, meaning = rows(page("metrics.md"))[name]
-    assert kind == metric._type
-    declared = ["version"] if metric is metrics.BUILD else metric._labelnames
-    assert re.findall(r"`(\w+)`", labels) == list(declared)
-    assert meaning.startswith(metric._documentation)
-    assert_prose(meaning)
-
-
-# Log events
-
-
-@dataclass
-class Event:
-    """What the source says of one event: over all places that log it."""
-
-    levels: set[str] = field(default_factory=set)
-    fields: set[str] = field(default_factory=set)
-
-
-def log_calls(tree: ast.AST) -> Iterator[ast.Call]:
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=level)) if level in LEVELS:
-                yield node
-
-
-@cache
-def events() -> dict[str, Event]:
-    found: dict[str, Event] = {}
-    for path in SOURCE.rglob("*.py"):
-        for call in log_calls(ast.parse(path.read_text("utf-8"))):
-            assert isinstance(call.func, ast.Attribute)
-            match call.args:
-                case [ast.Constant(value=str(name))]:
-                    event = found.setdefault(name, Event())
-                case _:
-                    pytest.fail(f"{path}:{call.lineno}: the event is no literal")
-            event.levels.add("error" if call.func.attr == "exception" else call.func.attr)
-            event.fields |= {keyword.arg for keyword in call.keywords if keyword.arg} - {"exc_info"}
-    return found
-
-
-def test_every_log_event_is_documented() -> None:
-    assert_same(set(rows(page("log-events.md"))), set(events()), "log-events.md")
-
-
-@pytest.mark.parametrize("name", sorted(events()))
-def test_log_event_is_documented_as_it_is_logged(name: str) -> None:
-    assert re.fullmatch(r"[a-z][a-z_]*(\.[a-z_]+)+", name)
-    level, fields, meaning = rows(page("log-events.md"))[name]
-    assert set(level.split(", ")) == events()[name].levels
-    assert set(re.findall(r"`(\w+)`", fields)) == events()[name].fields
-    assert_prose(meaning)
-
-
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_every_logger_has_the_name_by_which_events_are_found(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        match node:
-            case ast.Assign(
-                targets=[ast.Name(id=name)], value=ast.Call(func=ast.Attribute(attr="get_logger"))
-            ):
-                assert name == "log"
-
-
 # Tables of the database
 
 
@@ -253,49 +82,6 @@ def test_every_column_is_documented(name: str) -> None:
         assert_prose(cells[-1])
 
 
-# HTTP
-
-
-@cache
-def openapi() -> dict[str, Any]:
-    absent = {part.name: Mock() for part in fields(ResultDependencies)}
-    return create_app(ResultDependencies(**absent), load_settings(COMPLETE, env_file=None)).openapi()
-
-
-def operations() -> dict[str, dict[str, Any]]:
-    """Read all operations from the OpenAPI document: ``PUT /final/`` -> operation."""
-    return {
-        f"{method.upper()} {path}": operation
-        for path, methods in openapi()["paths"].items()
-        for method, operation in methods.items()
-    }
-
-
-def test_every_route_is_documented() -> None:
-    undescribed = {"GET /openapi.json", "GET /docs", "GET /redoc"}
-    documented = {head for head in sections(page("http.md")) if re.match("[A-Z]+ /", head)}
-    assert_same(documented, set(operations()) | undescribed, "http.md")
-
-
-@pytest.mark.parametrize("name", operations())
-def test_route_is_documented_with_its_parameters_and_answers(name: str) -> None:
-    operation, text = operations()[name], sections(page("http.md"))[name]
-    assert f"`{operation['operationId']}`" in text
-    told = rows(text)
-    inputs = {parameter["name"] for parameter in operation.get("parameters", [])} | body_fields(operation)
-    assert_same({row for row in told if not row.isdigit()}, inputs, f"http.md, {name}")
-    assert_same({row for row in told if row.isdigit()}, set(operation["responses"]), f"http.md, {name}")
-    for cells in told.values():
-        assert_prose(cells[-1])
-
-
-def body_fields(operation: dict[str, Any]) -> set[str]:
-    for content in operation.get("requestBody", {}).get("content", {}).values():
-        schema = content["schema"]["$ref"].rpartition("/")[2]
-        return set(openapi()["components"]["schemas"][schema]["properties"])
-    return set()
-
-
 # Errors
 
 
@@ -315,3 +101,36 @@ def test_error_is_documented_with_what_the_agent_does_about_it(name: str) -> Non
     assert repeated == ("yes" if errors.is_retryable(error.__new__(error)) else "no")
     for text in prose:
         assert_prose(text)
+
+
+# Dependencies
+
+
+def dependencies() -> set[str]:
+    """Read the names of all direct dependencies, the extras' included, from ``pyproject.toml``."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    requirements = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    return {re.split(r"[^A-Za-z0-9-]", requirement)[0] for requirement in requirements} - {project["name"]}
+
+
+def test_every_dependency_is_documented_with_its_reason() -> None:
+    text = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    told = set(re.findall(r"^\| ([a-z0-9-]+) \| .+\. \|$", text, re.MULTILINE))
+    assert_same(told, dependencies(), "../dependencies.md")
+
+
+# Links
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_link_between_pages_leads_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text("utf-8"))
+    inside = [link for link in links if not re.match(r"[a-z]+:", link)]
+    assert [link for link in inside if not (path.parent / link).exists()] == []

@@ -219,6 +219,12 @@ def test_private_key_over_several_lines_is_read_from_the_env_file(tmp_path: Path
     assert crypto.private_key().private_numbers() == settings().crypto.private_key().private_numbers()
 
 
+def test_env_file_may_use_other_variables_as_before(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("STORE=minio.internal\nMINIO__ENDPOINT=${STORE}:9000\n")
+    assert load_settings(without("MINIO__ENDPOINT"), env_file).minio.endpoint == "minio.internal:9000"
+
+
 def test_env_file_of_the_working_directory_may_be_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -234,7 +234,9 @@ def test_any_value_can_be_redacted_and_written_as_json(value: object) -> None:
     json.dumps(redacted(value=value))
 
 
-@pytest.mark.parametrize("piece", ["eyJaaaaa", "a.", "://a:", 'password="', "-----BEGIN PRIVATE KEY-----", "bearer "])
+@pytest.mark.parametrize(
+    "piece", ["eyJaaaaa", "a.", "://a:", 'password="', "-----BEGIN PRIVATE KEY-----", "bearer "]
+)
 def test_hostile_text_is_redacted_in_linear_time(piece: str) -> None:
     started = time.perf_counter()
     REDACTION.text(piece * 20_000)
