@@ -7,6 +7,7 @@ names, query strings.
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -18,8 +19,8 @@ from flame_node_agent.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
-QUIET_ROUTES = frozenset({"/healthz", "/metrics"})
-"""Asked every few seconds by machines; not logged."""
+QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds by machines; not logged while all is well."""
 
 UNKNOWN_ROUTE = "unknown"
 CLIENT_GONE = 499
@@ -95,7 +96,7 @@ class _Exchange:
             metrics.BYTES_RECEIVED.labels(route).inc(self._received)
         if self._sent:
             metrics.BYTES_SENT.labels(route).inc(self._sent)
-        if route in QUIET_ROUTES:
+        if route in QUIET_ROUTES and self.status < HTTPStatus.BAD_REQUEST:
             return
         log.info(
             "request.finished",

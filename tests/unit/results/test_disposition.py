@@ -33,9 +33,9 @@ def _headers(disposition: str | bytes) -> PartHeaders:
         ('form-data; name="file"; filename="ends with \\"', "ends with \\"),
         ('form-data; name="file"; filename="../../etc/passwd"', "../../etc/passwd"),
         ("form-data; name=\"file\"; filename*=utf-8''na%C3%AFve.txt", "naïve.txt"),
-        ("form-data; name=\"file\"; filename=\"x\"; filename*=UTF-8'en'%E2%82%AC.txt", "€.txt"),
+        ('form-data; name="file"; filename="x"; filename*=UTF-8\'en\'%E2%82%AC.txt', "€.txt"),
         ("form-data; name=\"file\"; filename*=iso-8859-1''%FC.txt", "ü.txt"),
-        ("form-data; name=\"file\"; filename=\"x\"; filename*=klingon''y", "x"),
+        ('form-data; name="file"; filename="x"; filename*=klingon\'\'y', "x"),
     ],
 )
 def test_file_name_is_read_as_the_client_meant_it(disposition: str | bytes, filename: str | None) -> None:

@@ -238,7 +238,17 @@ async def test_too_large_request_is_refused_by_its_announced_length(make_endpoin
 
 @pytest.mark.parametrize(
     "name",
-    ["../../etc/passwd", "a/b\\c", "%2e%2e", "name\twith\ttabs", "結果", "a" * 4000, ".", "-", "'; DROP TABLE"],
+    [
+        "../../etc/passwd",
+        "a/b\\c",
+        "%2e%2e",
+        "name\twith\ttabs",
+        "結果",
+        "a" * 4000,
+        ".",
+        "-",
+        "'; DROP TABLE",
+    ],
 )
 async def test_hostile_file_name_is_data_and_no_path(endpoint: Endpoint, auth: Auth, name: str) -> None:
     sent = body(file(b"x", name.replace("\\", "\\\\")))

@@ -16,9 +16,7 @@ from flame_node_agent.results.limits import SizeLimit
 from tests.unit.results.multipart_samples import BOUNDARY, Pieces, body, field, file, part
 
 
-def form_of(
-    pieces: bytes | Iterable[bytes], *, fields: Iterable[str] = ("tag",), max_bytes: int = 0
-) -> Form:
+def form_of(pieces: bytes | Iterable[bytes], *, fields: Iterable[str] = ("tag",), max_bytes: int = 0) -> Form:
     source = Pieces([pieces] if isinstance(pieces, bytes) else pieces)
     return Form(source, BOUNDARY, fields=tuple(fields), size_limit=SizeLimit(max_bytes))
 

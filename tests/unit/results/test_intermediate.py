@@ -136,9 +136,7 @@ async def test_unknown_analysis_is_refused(endpoint: Endpoint) -> None:
 
 
 async def test_missing_file_is_told_before_the_unknown_analysis(endpoint: Endpoint) -> None:
-    answer = await endpoint.client.put(
-        "/intermediate", headers=endpoint.auth(uuid4()), files={"other": b"x"}
-    )
+    answer = await endpoint.client.put("/intermediate", headers=endpoint.auth(uuid4()), files={"other": b"x"})
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "file"])
 
 
@@ -347,4 +345,7 @@ async def test_object_that_vanishes_between_question_and_content_is_not_found(
 
     monkeypatch.setattr(endpoint.hub, "_chunks", gone)
     answer = await endpoint.client.get(f"/intermediate/{object_id}", headers=auth)
-    assert (answer.status_code, answer.json()["detail"]) == (404, f"Object with ID {object_id} does not exist")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404,
+        f"Object with ID {object_id} does not exist",
+    )

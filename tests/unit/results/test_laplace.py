@@ -44,9 +44,7 @@ def test_noise_has_the_scale_of_sensitivity_by_epsilon(dice: random.Random) -> N
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 1.0, 10.0])
-def test_outputs_of_neighbours_differ_by_no_more_than_the_budget(
-    dice: random.Random, epsilon: float
-) -> None:
+def test_outputs_of_neighbours_differ_by_no_more_than_the_budget(dice: random.Random, epsilon: float) -> None:
     def negative(value: float) -> float:
         hits = sum(
             noisy(value, sensitivity=1.0, epsilon=epsilon, below=dice.randrange) < 0.5 for _ in range(DRAWS)

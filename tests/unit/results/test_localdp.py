@@ -52,7 +52,8 @@ async def test_everything_that_python_reads_as_a_number_is_one(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"abc", b"1 2", b"1,5", b"0x10", b"\xff\xfe", b"1\x00", b"1" * 5000, b" " * 10_000 + b"1"]
+    "content",
+    [b"", b"abc", b"1 2", b"1,5", b"0x10", b"\xff\xfe", b"1\x00", b"1" * 5000, b" " * 10_000 + b"1"],
 )
 async def test_file_that_is_no_number_is_refused(endpoint: Endpoint, auth: Auth, content: bytes) -> None:
     answer = await _put(endpoint, auth, content)

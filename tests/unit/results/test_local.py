@@ -1,0 +1,405 @@
+"""Local results: for the analyses of one project, until the project is gone."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from flame_node_agent.errors import (
+    DatabaseUnavailable,
+    HubCredentialsRefused,
+    HubError,
+    HubRefused,
+    HubUnavailable,
+    HubUnexpected,
+)
+from flame_node_agent.wire.hub import BucketKind
+from tests.unit.results.conftest import BASE_URL, Endpoint, MakeEndpoint
+from tests.unit.results.multipart_samples import body, content_type, field, file
+
+Auth = dict[str, str]
+CONTENT = bytes(range(256)) * 40
+
+
+async def _put(endpoint: Endpoint, auth: Auth, content: bytes = CONTENT, **data: str) -> UUID:
+    answer = await endpoint.client.put(
+        "/local", headers=auth, files={"file": ("data.csv", content, "text/csv")}, data=data
+    )
+    assert answer.status_code == 200, answer.text
+    return UUID(answer.json()["object_id"])
+
+
+def _project(endpoint: Endpoint, analysis: UUID) -> UUID:
+    return endpoint.hub.projects[analysis]
+
+
+@pytest.fixture
+def adapter(endpoint: Endpoint) -> Auth:
+    return endpoint.auth("hub-adapter")
+
+
+# PUT and GET
+
+
+@pytest.mark.parametrize("path", ["/local", "/local/"])
+async def test_untagged_result_is_one_object_and_no_row(
+    endpoint: Endpoint, analysis: UUID, auth: Auth, path: str
+) -> None:
+    answer = await endpoint.client.put(path, headers=auth, files={"file": ("a.bin", CONTENT)})
+    assert answer.status_code == 200
+    object_id = answer.json()["object_id"]
+    assert answer.json() == {"url": f"{BASE_URL}/local/{object_id}", "object_id": object_id}
+    assert endpoint.objects.held == {
+        f"local/{_project(endpoint, analysis)}/{object_id}": (CONTENT, "application/octet-stream")
+    }
+    assert endpoint.local_results.tag_rows == []
+    assert endpoint.local_results.result_rows == {}
+    assert endpoint.local_results.tagged_rows == []
+    assert endpoint.left_behind == []
+
+    fetched = await endpoint.client.get(httpx.URL(answer.json()["url"]).path, headers=auth)
+    assert (fetched.status_code, fetched.content) == (200, CONTENT)
+
+
+async def test_unknown_object_is_not_found(endpoint: Endpoint, auth: Auth) -> None:
+    unknown = uuid4()
+    for path in (f"/local/{unknown}", f"/local/{unknown}/"):
+        answer = await endpoint.client.get(path, headers=auth)
+        assert (answer.status_code, answer.json()) == (
+            404,
+            {"detail": f"Object with ID {unknown} does not exist"},
+        )
+
+
+async def test_other_analysis_of_the_same_project_reads_the_result(
+    endpoint: Endpoint, analysis: UUID, auth: Auth
+) -> None:
+    answer = await endpoint.client.put("/local", headers=auth, files={"file": CONTENT})
+    other = endpoint.hub.add_analysis(_project(endpoint, analysis))
+    fetched = await endpoint.client.get(answer.json()["url"], headers=endpoint.auth(other))
+    assert (fetched.status_code, fetched.content) == (200, CONTENT)
+
+
+async def test_analysis_of_another_project_does_not_find_the_result(endpoint: Endpoint, auth: Auth) -> None:
+    object_id = await _put(endpoint, auth)
+    stranger = endpoint.auth(endpoint.hub.add_analysis())
+    answer = await endpoint.client.get(f"/local/{object_id}", headers=stranger)
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"detail": f"Object with ID {object_id} does not exist"},
+    )
+
+
+@pytest.mark.parametrize("tag", [{}, {"tag": "a-tag"}])
+async def test_unknown_analysis_is_refused(endpoint: Endpoint, tag: dict[str, str]) -> None:
+    stranger = uuid4()
+    for request in (
+        endpoint.client.put("/local", headers=endpoint.auth(stranger), files={"file": b"x"}, data=tag),
+        endpoint.client.get(f"/local/{uuid4()}", headers=endpoint.auth(stranger)),
+    ):
+        answer = await request
+        assert (answer.status_code, answer.json()) == (
+            404,
+            {"detail": f"Analysis with ID {stranger} not found"},
+        )
+    assert endpoint.objects.held == {}
+
+
+async def test_object_id_that_is_no_uuid_is_refused(endpoint: Endpoint, auth: Auth) -> None:
+    answer = await endpoint.client.get("/local/..%2F..%2Fsecret", headers=auth)
+    assert answer.status_code == 404
+    answer = await endpoint.client.get("/local/no-uuid", headers=auth)
+    assert (answer.status_code, answer.json()["detail"][0]["type"]) == (422, "uuid_parsing")
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered"),
+    [
+        ("text/csv", "text/csv; charset=utf-8"),
+        ("text/plain; charset=latin-1", "text/plain; charset=latin-1"),
+        ("application/x-pickle", "application/x-pickle"),
+        (None, "application/octet-stream"),
+    ],
+)
+async def test_content_type_is_kept(endpoint: Endpoint, auth: Auth, sent: str | None, answered: str) -> None:
+    headers = [f"Content-Type: {sent}"] if sent else []
+    put = await endpoint.client.put(
+        "/local", headers={**auth, **content_type()}, content=body(file(CONTENT, "a", *headers))
+    )
+    got = await endpoint.client.get(put.json()["url"], headers=auth)
+    assert got.headers["content-type"] == answered
+    assert got.headers["content-length"] == str(len(CONTENT))
+
+
+async def test_empty_result_comes_back_empty(endpoint: Endpoint, auth: Auth) -> None:
+    object_id = await _put(endpoint, auth, b"")
+    answer = await endpoint.client.get(f"/local/{object_id}", headers=auth)
+    assert (answer.status_code, answer.content, answer.headers["content-length"]) == (200, b"", "0")
+
+
+async def test_missing_file_is_told_before_the_unknown_analysis(endpoint: Endpoint) -> None:
+    answer = await endpoint.client.put("/local", headers=endpoint.auth(uuid4()), data={"tag": "x"})
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "file"])
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_invalid_tag_is_told_before_the_unknown_analysis(endpoint: Endpoint, first: bool) -> None:
+    parts = [field("tag", "-ab"), file(CONTENT)]
+    answer = await endpoint.client.put(
+        "/local",
+        headers={**endpoint.auth(uuid4()), **content_type()},
+        content=body(*(parts if first else reversed(parts))),
+    )
+    assert (answer.status_code, answer.json()) == (400, {"detail": "Invalid tag `-ab`"})
+
+
+async def test_invalid_tag_behind_the_file_leaves_nothing(endpoint: Endpoint, auth: Auth) -> None:
+    answer = await endpoint.client.put(
+        "/local", headers={**auth, **content_type()}, content=body(file(CONTENT), field("tag", ""))
+    )
+    assert (answer.status_code, answer.json()) == (400, {"detail": "Invalid tag ``"})
+    assert endpoint.objects.held == {}
+    assert endpoint.left_behind == []
+
+
+async def test_hub_may_be_away_for_a_known_analysis(endpoint: Endpoint, auth: Auth) -> None:
+    object_id = await _put(endpoint, auth)
+    endpoint.hub.failure = HubUnavailable("down")
+    assert await _put(endpoint, auth)
+    assert (await endpoint.client.get(f"/local/{object_id}", headers=auth)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (HubUnavailable("down", retry_after=3), 503),
+        (HubUnexpected(500), 502),
+        (HubCredentialsRefused("no"), 502),
+    ],
+)
+async def test_hub_that_cannot_be_asked_is_told(
+    endpoint: Endpoint, auth: Auth, failure: HubError, status: int
+) -> None:
+    endpoint.hub.failure = failure
+    answer = await endpoint.client.put("/local", headers=auth, files={"file": b"x"})
+    assert answer.status_code == status
+    assert answer.headers.get("Retry-After") == ("3" if status == 503 else None)
+    assert endpoint.staging.staged == []
+
+
+async def test_store_that_is_away_is_told(endpoint: Endpoint, auth: Auth) -> None:
+    object_id = await _put(endpoint, auth)
+    endpoint.objects.away = True
+    put = await endpoint.client.put("/local", headers=auth, files={"file": b"x"})
+    assert (put.status_code, put.json()["detail"]) == (503, "The object store is unavailable")
+    assert int(put.headers["Retry-After"]) >= 1
+    got = await endpoint.client.get(f"/local/{object_id}", headers=auth)
+    assert (got.status_code, got.json()) == (502, {"detail": "Unexpected error from object store"})
+
+
+async def test_database_that_is_away_is_told(endpoint: Endpoint, auth: Auth) -> None:
+    endpoint.staging.database_away = True
+    put = await endpoint.client.put("/local", headers=auth, files={"file": b"x"})
+    assert (put.status_code, put.json()["detail"]) == (503, "The database is unavailable")
+    assert endpoint.objects.held == {}
+    endpoint.knowledge.database_failure = DatabaseUnavailable("no connection")
+    got = await endpoint.client.get(f"/local/{uuid4()}", headers=auth)
+    assert (got.status_code, got.json()["detail"]) == (503, "The database is unavailable")
+    assert int(got.headers["Retry-After"]) >= 1
+
+
+async def test_too_large_file_is_refused(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint(RESULTS__MAX_UPLOAD_BYTES="100")
+    auth = endpoint.auth(endpoint.hub.add_analysis())
+    answer = await endpoint.client.put("/local", headers=auth, files={"file": b"x" * 101})
+    assert answer.status_code == 413
+    assert endpoint.objects.held == {}
+
+
+# PUT /local/upload
+
+
+@pytest.mark.parametrize("path", ["/local/upload", "/local/upload/"])
+async def test_untagged_result_goes_to_the_hub_under_its_id(
+    endpoint: Endpoint, analysis: UUID, auth: Auth, path: str
+) -> None:
+    object_id = await _put(endpoint, auth)
+    answer = await endpoint.client.put(path, headers=auth, params={"object_id": str(object_id)})
+    assert answer.status_code == 200
+    hub_id = UUID(answer.json()["object_id"])
+    assert answer.json()["url"] == f"{BASE_URL}/intermediate/{hub_id}"
+    assert (endpoint.hub.names[hub_id], endpoint.hub.files[hub_id]) == (str(object_id), CONTENT)
+    sent = endpoint.delivery.sent[0]
+    assert sent.bucket == endpoint.hub.buckets[analysis, BucketKind.TEMP]
+    assert (sent.size, sent.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    assert not sent.owns_object
+    assert (await endpoint.client.get(f"/local/{object_id}", headers=auth)).content == CONTENT
+
+
+async def test_tagged_result_goes_to_the_hub_under_its_name(endpoint: Endpoint, auth: Auth) -> None:
+    object_id = await _put(endpoint, auth, tag="a-tag")
+    answer = await endpoint.client.put("/local/upload", headers=auth, params={"object_id": str(object_id)})
+    assert endpoint.hub.names[UUID(answer.json()["object_id"])] == "data.csv"
+
+
+async def test_result_goes_to_the_hub_sealed_for_a_node(endpoint: Endpoint, auth: Auth) -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    node = endpoint.hub.add_node(ec.generate_private_key(ec.SECP256R1()))
+    object_id = await _put(endpoint, auth)
+    answer = await endpoint.client.put(
+        "/local/upload", headers=auth, params={"object_id": str(object_id), "remote_node_id": str(node)}
+    )
+    assert CONTENT not in endpoint.hub.files[UUID(answer.json()["object_id"])]
+
+
+async def test_result_that_cannot_go_to_the_hub_is_told(endpoint: Endpoint, auth: Auth) -> None:
+    unknown = uuid4()
+    answer = await endpoint.client.put("/local/upload", headers=auth, params={"object_id": str(unknown)})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404,
+        f"Object with ID {unknown} does not exist",
+    )
+    object_id = await _put(endpoint, auth)
+    for node, status in (("no-uuid", 404), (str(endpoint.hub.add_node(None)), 400)):
+        answer = await endpoint.client.put(
+            "/local/upload", headers=auth, params={"object_id": str(object_id), "remote_node_id": node}
+        )
+        assert answer.status_code == status
+    for params in ({}, {"object_id": "no-uuid"}):
+        answer = await endpoint.client.put("/local/upload", headers=auth, params=params)
+        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", "object_id"])
+    assert endpoint.hub.files == {}
+
+
+async def test_analysis_without_temp_bucket_sends_nothing(
+    endpoint: Endpoint, analysis: UUID, auth: Auth
+) -> None:
+    object_id = await _put(endpoint, auth)
+    del endpoint.hub.buckets[analysis, BucketKind.TEMP]
+    answer = await endpoint.client.put("/local/upload", headers=auth, params={"object_id": str(object_id)})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404,
+        f"Temp bucket for analysis with ID {analysis} was not found",
+    )
+
+
+# DELETE
+
+
+async def _delete(endpoint: Endpoint, auth: Auth, project: object, **request: Any) -> httpx.Response:
+    return await endpoint.client.request(
+        "DELETE", "/local", headers=auth, params={"project_id": str(project)}, **request
+    )
+
+
+async def test_project_that_the_hub_still_has_is_kept(
+    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth
+) -> None:
+    await _put(endpoint, auth, tag="a-tag")
+    project = _project(endpoint, analysis)
+    answer = await _delete(endpoint, adapter, project)
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"detail": f"Project '{project}' will not be deleted because it is still available on the Hub."},
+    )
+    assert len(endpoint.objects.held) == 1
+    assert len(endpoint.local_results.result_rows) == 1
+
+
+@pytest.mark.parametrize("project", [None, "no-uuid"])
+async def test_only_the_hub_adapter_deletes(
+    endpoint: Endpoint, analysis: UUID, auth: Auth, project: str | None
+) -> None:
+    await _put(endpoint, auth)
+    answer = await _delete(endpoint, auth, project or _project(endpoint, analysis))
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {
+            "detail": "Only the Hub Adapter client is allowed to delete local results, got client ID"
+            f" '{analysis}'."
+        },
+    )
+    assert len(endpoint.objects.held) == 1
+    assert "project" not in endpoint.hub.asked
+
+
+@pytest.mark.parametrize("path", ["/local", "/local/"])
+async def test_project_that_is_gone_is_deleted_with_all_that_is_its(
+    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth, path: str
+) -> None:
+    for number in range(40):
+        await _put(endpoint, auth, **({"tag": "a-tag"} if number % 2 else {}))
+    other = endpoint.hub.add_analysis()
+    kept = await _put(endpoint, endpoint.auth(other), tag="a-tag")
+    project = endpoint.hub.projects.pop(analysis)
+    endpoint.objects.held[f"local/{project}/"] = (b"", "")  # some stores keep "directories"
+    answer = await endpoint.client.request(
+        "DELETE", path, headers=adapter, params={"project_id": str(project)}, json={}
+    )
+    assert (answer.status_code, answer.content) == (200, b"null")
+    assert answer.headers["content-type"] == "application/json"
+    assert [key.rpartition("/")[2] for key in endpoint.objects.held] == [str(kept)]
+    assert list(endpoint.local_results.result_rows) == [(kept, other)]
+    assert endpoint.local_results.tag_rows == [(_project(endpoint, other), "a-tag")]
+    gone = await endpoint.client.put("/local", headers=auth, files={"file": b"x"})
+    assert gone.status_code == 404
+
+
+@pytest.mark.parametrize("project", [uuid4(), "no-uuid", "", "..", "%2e%2e/x", "a\x00b"])
+async def test_project_with_nothing_stored_is_deleted(
+    endpoint: Endpoint, auth: Auth, adapter: Auth, project: object
+) -> None:
+    await _put(endpoint, auth)
+    answer = await _delete(endpoint, adapter, project)
+    assert (answer.status_code, answer.content) == (200, b"null")
+    assert len(endpoint.objects.held) == 1
+
+
+async def test_delete_without_project_is_refused(endpoint: Endpoint, adapter: Auth) -> None:
+    answer = await endpoint.client.delete("/local", headers=adapter)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["query", "project_id"]
+
+
+async def test_nothing_is_deleted_while_the_hub_cannot_say_that_the_project_is_gone(
+    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth
+) -> None:
+    await _put(endpoint, auth)
+    for failure, status in (
+        (HubUnavailable("down"), 503),
+        (HubUnexpected(None), 502),
+        (HubRefused(403, "permission_denied", "no"), 502),
+    ):
+        endpoint.hub.failure = failure
+        answer = await _delete(endpoint, adapter, _project(endpoint, analysis))
+        assert answer.status_code == status
+    assert len(endpoint.objects.held) == 1
+
+
+async def test_interrupted_deletion_can_be_repeated(
+    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await _put(endpoint, auth, tag="a-tag")
+    project = endpoint.hub.projects.pop(analysis)
+    endpoint.staging.database_away = True
+    assert (await _delete(endpoint, adapter, project)).status_code == 503
+    assert len(endpoint.objects.held) == 3
+    endpoint.staging.database_away = False
+    assert (await _delete(endpoint, adapter, project)).status_code == 200
+    assert endpoint.objects.held == {}
+    assert endpoint.local_results.result_rows == {}
+
+
+async def test_adapter_is_named_by_a_setting(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint(HUB_ADAPTER_CLIENT_ID="our-adapter")
+    statuses = [
+        (await _delete(endpoint, endpoint.auth(caller), uuid4())).status_code
+        for caller in ("our-adapter", "hub-adapter")
+    ]
+    assert statuses == [200, 403]
