@@ -117,7 +117,8 @@ async def test_unforeseen_failure_closes_the_connection(
 
     monkeypatch.setattr(endpoint.local_results, "tags", fail)
     async with served(endpoint) as (client, _):
-        answer = await client.get("/local/tags", headers=auth)
+        with capture_logs():
+            answer = await client.get("/local/tags", headers=auth)
     assert (answer.status_code, answer.text) == (500, "Internal Server Error")
     assert answer.headers["connection"] == "close"
 
