@@ -12,12 +12,12 @@ last attempt stopped:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import PurePosixPath
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from flame_node_agent.agent.knowledge import Knowledge
+from flame_node_agent.agent.names import hub_names
 from flame_node_agent.agent.source import Pace, Source
 from flame_node_agent.crypto.sealing import digest_of
 from flame_node_agent.errors import HubRefused, HubUnexpected, NoBucket
@@ -97,7 +97,7 @@ class Delivery:
             # A repeat may find its own file; and a hub that does not link by itself is one that overwrites.
             path, there = await self._look(upload, bucket, source, unless=None)
         else:
-            path, there = upload.filename, None
+            path, there = hub_names(upload)[0], None
         if there is None:
             if upload.hub_path != path:
                 upload = await self._outbox.begin_upload(upload, path)
@@ -165,7 +165,7 @@ class Delivery:
         it; only a file under the name this very upload has begun with is its own. ``unless`` is a name that the hub
         has just refused as taken.
         """
-        for path in _names(upload):
+        for path in hub_names(upload):
             held = await self._hub.storage.find_file(bucket.storage_bucket_id, path=path)
             if held is None:
                 if path == unless:
@@ -231,12 +231,3 @@ class Delivery:
         retracted = await self._outbox.mark_retracted(upload)
         log.info("upload.retracted", upload=str(upload.upload_id), analysis=str(upload.analysis_id))
         return retracted
-
-
-def _names(upload: Upload) -> list[str]:
-    """The names to try, in order: the one begun with, the analysis' own, and two that only this upload has."""
-    own = PurePosixPath(upload.filename)
-    short, full = upload.upload_id.hex[:8], upload.upload_id.hex
-    suffixed = [f"{upload.filename.removesuffix(own.suffix)}-{mark}{own.suffix}" for mark in (short, full)]
-    begun = [upload.hub_path] if upload.hub_path is not None else []
-    return list(dict.fromkeys([*begun, upload.filename, *suffixed]))
