@@ -20,7 +20,6 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from flame_node_agent.config.oidc import OidcSettings
 from flame_node_agent.errors import IssuerUnavailable, NodeError
 from flame_node_agent.telemetry import metrics
 
@@ -87,11 +86,6 @@ class IssuerKeys:
         self._attempted_at = float("-inf")
         self._demanded_at = float("-inf")
         self._running: asyncio.Task[None] | None = None
-
-    @classmethod
-    def of(cls, settings: OidcSettings, fetch: FetchJwks) -> IssuerKeys:
-        """Make the cache that the settings ask for; nothing is fetched yet."""
-        return cls(fetch, algorithms=settings.algorithms, refresh_seconds=settings.jwks_refresh_seconds)
 
     async def current(self) -> KeyRing:
         """Give the known keys; old ones are refreshed behind the back of the request.

@@ -13,7 +13,6 @@ from fastapi import FastAPI
 
 from flame_node_agent.config.settings import Settings, load_settings
 from flame_node_agent.results.app import create_app
-from flame_node_agent.results.issuer_keys import IssuerKeys
 from flame_node_agent.results.ports import ResultDependencies
 from tests.unit.results.hub_double import (
     DeliveryDouble,
@@ -80,7 +79,7 @@ async def make_endpoint() -> AsyncIterator[MakeEndpoint]:
         delivery, inbound = DeliveryDouble(hub, objects, staging), InboundDouble(hub)
         app = create_app(
             ResultDependencies(
-                issuer_keys=IssuerKeys.of(settings.oidc, issuer.fetch),
+                issuer_keys=issuer.keys_for(settings.oidc),
                 objects=objects,
                 staging=staging,
                 knowledge=knowledge,

@@ -12,7 +12,9 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64encode
 
+from flame_node_agent.config.oidc import OidcSettings
 from flame_node_agent.errors import HubUnavailable
+from flame_node_agent.results.issuer_keys import IssuerKeys
 
 PrivateKey = RSAKey | ECKey | OKPKey | OctKey
 KID = "key-1"
@@ -36,6 +38,12 @@ class IssuerDouble:
         if self.away:
             raise HubUnavailable("connection refused")
         return {"keys": self.keys} if self.document is None else self.document
+
+    def keys_for(self, settings: OidcSettings) -> IssuerKeys:
+        """The node's view of this issuer."""
+        return IssuerKeys(
+            self.fetch, algorithms=settings.algorithms, refresh_seconds=settings.jwks_refresh_seconds
+        )
 
     @staticmethod
     def claims(client_id: object = None, **other: object) -> dict[str, Any]:

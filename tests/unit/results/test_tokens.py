@@ -15,7 +15,6 @@ from joserfc.jwk import ECKey, OctKey, OKPKey
 from flame_node_agent.config.oidc import OidcSettings
 from flame_node_agent.errors import TokenRejected
 from flame_node_agent.results import tokens
-from flame_node_agent.results.issuer_keys import IssuerKeys
 from flame_node_agent.results.tokens import TokenCheck
 from tests.unit.results.issuer_double import KID, IssuerDouble, public, rsa_key, signed, signed_raw
 
@@ -47,7 +46,7 @@ MakeCheck = Callable[..., TokenCheck]
 def make_check(issuer: IssuerDouble, clock: Clock) -> MakeCheck:
     def make(**settings: Any) -> TokenCheck:
         oidc = OidcSettings.model_validate({"certs_url": "http://issuer.example/jwks", **settings})
-        return TokenCheck(oidc, IssuerKeys.of(oidc, issuer.fetch), clock=clock)
+        return TokenCheck(oidc, issuer.keys_for(oidc), clock=clock)
 
     return make
 
