@@ -1,4 +1,4 @@
-"""The reference tells all there is, and nothing that is gone: settings, tables, errors, dependencies, links.
+"""The reference tells all there is, and nothing that is gone: settings, tables, errors, dependencies.
 
 Each page of ``docs/reference`` lists things of one kind. Here, and in the other files ``test_docs_*``, they are
 compared with what the code really has, both ways.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,17 +119,3 @@ def test_every_dependency_is_documented_with_its_reason() -> None:
     text = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
     told = set(re.findall(r"^\| ([a-z0-9-]+) \| .+\. \|$", text, re.MULTILINE))
     assert_same(told, dependencies(), "../dependencies.md")
-
-
-# Links
-
-
-@pytest.mark.parametrize(
-    "path",
-    [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_every_link_between_pages_leads_somewhere(path: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text("utf-8"))
-    inside = [link for link in links if not re.match(r"[a-z]+:", link)]
-    assert [link for link in inside if not (path.parent / link).exists()] == []

@@ -101,8 +101,8 @@ def test_private_key_on_p384_is_read() -> None:
         pytest.param(
             "-----BEGIN PRIVATE KEY-----\n%%%%\n-----END PRIVATE KEY-----", "cannot be read", id="no base64"
         ),
-        pytest.param(encrypted_pem(PKCS8), "encrypted", id="encrypted PKCS#8"),
-        pytest.param(encrypted_pem(SEC1), "encrypted", id="encrypted SEC1"),
+        pytest.param(encrypted_pem(PKCS8), "an encrypted private key", id="encrypted PKCS#8"),
+        pytest.param(encrypted_pem(SEC1), "an encrypted private key", id="encrypted SEC1"),
         pytest.param(RSA, "not an EC key", id="RSA"),
         pytest.param(ED25519, "not an EC key", id="Ed25519"),
         pytest.param(private_pem(ec.generate_private_key(ec.SECP521R1())), "another curve", id="P-521"),

@@ -71,6 +71,7 @@ def test_credentials_that_the_chosen_flow_needs_are_missed(flow: str, missing: l
         ("MINIO__ENDPOINT", "minio:9000/flame", "holds more than a host and a port"),
         ("MINIO__ENDPOINT", "user@minio:9000", "holds more than a host and a port"),
         ("MINIO__ENDPOINT", "minio:90000", "is not a host and a port"),
+        ("MINIO__ENDPOINT", "minio:0", "is not a host and a port"),
         ("MINIO__ENDPOINT", "minio:", "is not a host and a port"),
         ("MINIO__ENDPOINT", "minio:port", "is not a host and a port"),
         ("MINIO__ENDPOINT", ":9000", "is not a host and a port"),

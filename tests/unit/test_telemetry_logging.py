@@ -101,12 +101,22 @@ def test_logs_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     "library", ["uvicorn", "uvicorn.error", "apscheduler.scheduler", "httpx", "anything.else"]
 )
 def test_libraries_log_in_the_same_form(library: str) -> None:
-    logging.getLogger(library).addHandler(logging.NullHandler())
     stream = configured()
     logging.getLogger(library).warning("listening on %s", "port 8000")
     (event,) = events(stream)
     assert (event["event"], event["level"], event["logger"]) == ("listening on port 8000", "warning", library)
     assert "timestamp" in event
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "uvicorn.error", "uvicorn.access"])
+def test_handlers_that_uvicorn_brings_along_are_not_used(name: str) -> None:
+    logger, own = logging.getLogger(name), io.StringIO()
+    logger.addHandler(logging.StreamHandler(own))
+    logger.propagate = False
+    stream = configured()
+    logger.warning("up")
+    assert own.getvalue() == ""
+    assert [event["event"] for event in events(stream)] == ["up"]
 
 
 @pytest.mark.parametrize(

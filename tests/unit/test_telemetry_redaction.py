@@ -37,6 +37,9 @@ JWT = ".".join(
     for part in (b'{"alg":"RS256"}', b'{"client_id":"analysis"}', b"signature-of-32-bytes-or-more....")
 )
 
+QUOTED = 'it\'s a "pässword" \\-4711'
+"""Every way of quoting changes it."""
+
 SETTINGS = [
     load_settings(EVERY_SECRET | auth, env_file=None)
     for auth in (
@@ -45,7 +48,7 @@ SETTINGS = [
         {
             "HUB__AUTH__FLOW": "password",
             "HUB__AUTH__USERNAME": "u",
-            "HUB__AUTH__PASSWORD": 'pass "word"-4711',
+            "HUB__AUTH__PASSWORD": QUOTED,
         },
     )
 ]
@@ -60,40 +63,40 @@ def redacted(**event: object) -> dict[str, object]:
 def test_every_secret_variable_is_known_to_the_redaction() -> None:
     given = EVERY_SECRET | {
         "HUB__AUTH__SECRET": "client-secret-4711",
-        "HUB__AUTH__PASSWORD": 'pass "word"-4711',
+        "HUB__AUTH__PASSWORD": QUOTED,
     }
     assert {given[variable.name] for variable in known_variables() if variable.secret} <= SECRETS
 
 
-@pytest.mark.parametrize("secret", sorted(SECRETS))
-@pytest.mark.parametrize(
-    "spell",
-    [
-        str,
-        repr,
-        json.dumps,
-        lambda secret: quote(secret, safe=""),
-        quote_plus,
-        lambda secret: f"connection to {secret}@database refused",
-        lambda secret: secret.encode(),
-        lambda secret: [1, {"deep": (secret,)}],
-        lambda secret: {secret: "as a key"},
-        lambda secret: ValueError(f"could not use {secret!r}"),
-        lambda secret: Path(f"/run/{secret}/file") if "\0" not in secret else None,
-    ],
-)
-def test_secret_of_the_settings_is_masked_in_every_spelling(secret: str, spell) -> None:
-    for shown in (redacted(value=spell(secret)), redacted(event=spell(secret))):
-        printed = repr(shown) + json.dumps(shown)
-        for spelling in (
-            secret,
-            quote(secret, safe=""),
-            quote_plus(secret),
-            json.dumps(secret)[1:-1],
-            repr(secret)[1:-1],
-        ):
-            assert spelling not in printed
-        assert MASK in printed
+SPELLINGS = {
+    "as it is": str,
+    "repr": lambda secret: repr(secret)[1:-1],
+    "JSON": lambda secret: json.dumps(secret)[1:-1],
+    "JSON in UTF-8": lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
+    "in a query": quote_plus,
+    "in a path": quote,
+    "in a host": lambda secret: quote(secret, safe=""),
+}
+PLACES = {
+    "alone": str,
+    "in a sentence": lambda secret: f"connection to {secret}@database refused",
+    "in bytes": lambda secret: secret.encode(),
+    "deep inside": lambda secret: [1, {"deep": (secret,)}],
+    "as a key": lambda secret: {secret: "value"},
+    "in an error": lambda secret: ValueError(f"could not use {secret}"),
+    "in a path": lambda secret: Path(f"/run/{secret}/file"),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("place", PLACES)
+def test_every_secret_of_the_settings_is_masked(spelling: str, place: str) -> None:
+    for secret in SECRETS:
+        value = PLACES[place](SPELLINGS[spelling](secret))
+        for shown in (redacted(value=value), redacted(event=value)):
+            printed = repr(shown) + json.dumps(shown) + str(shown.get("value", "")) + str(shown["event"])
+            assert not [name for name, spell in SPELLINGS.items() if spell(secret) in printed]
+            assert MASK in printed
 
 
 def test_password_inside_a_proxy_url_is_masked_by_itself() -> None:
