@@ -6,9 +6,12 @@ Where the hub answers something unexpected, it is the 502 of the FLAME Node Resu
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 
 from flame_node_agent.errors import (
     Busy,
@@ -36,8 +39,9 @@ MISCOUNTED = "Expected single uploaded file to be returned by storage service"
 
 
 def install(app: FastAPI) -> None:
-    """Answer every failure that the agent knows by name."""
+    """Answer every failure that the agent knows by name, and every method that a path does not have."""
     app.add_exception_handler(NodeError, _answer)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _method_not_allowed)
 
 
 def as_refusal(error: NodeError) -> Refused | None:
@@ -85,3 +89,15 @@ async def _answer(_request: Request, error: Exception) -> JSONResponse:
     elif isinstance(error, HubError) or refusal.status == 503:
         log.warning("request.failed", status=refusal.status, error=repr(error))
     return JSONResponse({"detail": refusal.detail}, status_code=refusal.status, headers=refusal.headers)
+
+
+async def _method_not_allowed(request: Request, _error: Exception) -> JSONResponse:
+    """Name all methods of the path (RFC 9110, section 10.2.1); each is a route of its own."""
+    path = getattr(request.scope.get("route"), "path", None)
+    routes = [route for route in request.app.routes if isinstance(route, APIRoute) and route.path == path]
+    allowed = sorted({method for route in routes for method in route.methods or ()})
+    return JSONResponse(
+        {"detail": HTTPStatus.METHOD_NOT_ALLOWED.phrase},
+        status_code=HTTPStatus.METHOD_NOT_ALLOWED,
+        headers={"Allow": ", ".join(allowed)},
+    )

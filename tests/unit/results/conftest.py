@@ -67,53 +67,57 @@ class Endpoint:
 MakeEndpoint = Callable[..., Endpoint]
 
 
+def assemble(**environment: str) -> Endpoint:
+    """Put an endpoint together, with its settings changed by ``environment``."""
+    settings = load_settings(env={**COMPLETE, **environment}, env_file=None)
+    issuer, hub, objects = IssuerDouble(), HubDouble(KEY), ObjectsDouble()
+    staging, knowledge, readiness = StagingDouble(objects), KnowledgeDouble(hub), ReadinessDouble()
+    outbox, local_results = OutboxDouble(staging), LocalResultsDouble(staging)
+    delivery, inbound = DeliveryDouble(hub, objects, staging), InboundDouble(hub)
+    app = create_app(
+        ResultDependencies(
+            issuer_keys=issuer.keys_for(settings.oidc),
+            objects=objects,
+            staging=staging,
+            knowledge=knowledge,
+            outbox=outbox,
+            local_results=local_results,
+            delivery=delivery,
+            inbound=inbound,
+            core=hub,
+            storage=hub,
+            readiness=readiness,
+        ),
+        settings,
+    )
+    return Endpoint(
+        app=app,
+        client=httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL),
+        settings=settings,
+        issuer=issuer,
+        hub=hub,
+        knowledge=knowledge,
+        objects=objects,
+        staging=staging,
+        outbox=outbox,
+        local_results=local_results,
+        delivery=delivery,
+        inbound=inbound,
+        readiness=readiness,
+    )
+
+
 @pytest.fixture
 async def make_endpoint() -> AsyncIterator[MakeEndpoint]:
-    clients: list[httpx.AsyncClient] = []
+    made: list[Endpoint] = []
 
     def make(**environment: str) -> Endpoint:
-        settings = load_settings(env={**COMPLETE, **environment}, env_file=None)
-        issuer, hub, objects = IssuerDouble(), HubDouble(KEY), ObjectsDouble()
-        staging, knowledge, readiness = StagingDouble(objects), KnowledgeDouble(hub), ReadinessDouble()
-        outbox, local_results = OutboxDouble(staging), LocalResultsDouble(staging)
-        delivery, inbound = DeliveryDouble(hub, objects, staging), InboundDouble(hub)
-        app = create_app(
-            ResultDependencies(
-                issuer_keys=issuer.keys_for(settings.oidc),
-                objects=objects,
-                staging=staging,
-                knowledge=knowledge,
-                outbox=outbox,
-                local_results=local_results,
-                delivery=delivery,
-                inbound=inbound,
-                core=hub,
-                storage=hub,
-                readiness=readiness,
-            ),
-            settings,
-        )
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL)
-        clients.append(client)
-        return Endpoint(
-            app,
-            client,
-            settings,
-            issuer,
-            hub,
-            knowledge,
-            objects,
-            staging,
-            outbox,
-            local_results,
-            delivery,
-            inbound,
-            readiness,
-        )
+        made.append(assemble(**environment))
+        return made[-1]
 
     yield make
-    for client in clients:
-        await client.aclose()
+    for endpoint in made:
+        await endpoint.client.aclose()
 
 
 @pytest.fixture

@@ -61,21 +61,23 @@ async def test_unknown_path_is_not_found(endpoint: Endpoint, auth: Auth) -> None
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "allowed"),
     [
-        ("GET", "/final"),
-        ("POST", "/final/"),
-        ("HEAD", "/healthz"),
-        ("HEAD", "/local/0b8d4d1c-7a5b-4b3e-9f67-0f4f3a3f9a01"),
-        ("OPTIONS", "/local"),
-        ("DELETE", "/local/tags"),
-        ("TRACE", "/intermediate"),
+        ("GET", "/final", "PUT"),
+        ("POST", "/final/", "PUT"),
+        ("HEAD", "/healthz", "GET"),
+        ("HEAD", "/local/0b8d4d1c-7a5b-4b3e-9f67-0f4f3a3f9a01", "GET"),
+        ("OPTIONS", "/local", "DELETE, PUT"),
+        ("DELETE", "/local/tags/", "GET, POST"),
+        ("POST", "/local/upload", "PUT"),
+        ("TRACE", "/intermediate", "PUT"),
     ],
 )
-async def test_wrong_method_is_refused_with_allow(endpoint: Endpoint, method: str, path: str) -> None:
+async def test_wrong_method_is_refused_and_the_right_ones_named(
+    endpoint: Endpoint, method: str, path: str, allowed: str
+) -> None:
     answer = await endpoint.client.request(method, path)
-    assert answer.status_code == 405
-    assert answer.headers["allow"]
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     if method != "HEAD":
         assert answer.json() == {"detail": "Method Not Allowed"}
 
