@@ -55,6 +55,20 @@ def test_check_shows_the_effective_settings_and_where_each_came_from(run) -> Non
     assert shown["LISTEN__PORTS"] == ("8000,8080", "default")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OUTBOX__RETENTION_DAYS", "0.123456789"),
+        ("OUTBOX__LEASE_SECONDS", "3600000"),
+        ("LISTEN__PORTS", "9000,9001"),
+        ("MINIO__USE_SSL", "1"),
+        ("HUB__CORE_BASE_URL", "http://host:3000/core/"),
+    ],
+)
+def test_check_shows_values_as_they_are_written_in_the_environment(run, name: str, value: str) -> None:
+    assert rows(run("config", "check", **(COMPLETE | {name: value})).stdout)[name][0] == value
+
+
 def test_check_reads_the_env_file_it_is_given(run, tmp_path: Path) -> None:
     other = tmp_path / "other.env"
     other.write_text("POSTGRES__DB=elsewhere\n")

@@ -71,7 +71,7 @@ def written(value: object) -> str:
         case bool():
             return str(int(value))
         case float():
-            return f"{value:g}" if value < 1e6 else f"{value:.0f}"
+            return str(int(value)) if value.is_integer() else str(value)
         case tuple():
             return ",".join(written(item) for item in value)
         case HttpUrl():
