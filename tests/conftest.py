@@ -14,12 +14,16 @@ from typing import Protocol
 
 import pytest
 from dotenv import dotenv_values
+from hypothesis import settings
 
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.oidc import OidcIssuer
 from flame_node_agent.devstack.postgres import PostgresAccess
 from flame_node_agent.devstack.s3 import S3Access
 from flame_node_agent.devstack.testing import BucketServer, DatabaseServer, LazyParts, RunningHub
+
+settings.register_profile("here", deadline=None)  # the machines that run this are shared
+settings.load_profile("here")
 
 
 class HubFactory(Protocol):

@@ -82,5 +82,5 @@ def _answers(client: httpx.Client, route: str) -> bool:
 
 
 def _quoted(value: str) -> str:
-    r"""A value as python-dotenv reads it between single quotes, where only \\ and \' are special."""
+    r"""A value without $ as python-dotenv reads it between single quotes, where only \\ and \' are special."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

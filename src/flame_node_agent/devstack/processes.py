@@ -91,7 +91,12 @@ class Child:
     @property
     def exit_code(self) -> int | None:
         """None while it runs; negative is the signal that ended it (subprocess.Popen.returncode)."""
-        return self._process.poll()
+        if self._process.returncode is None and self._has_ended():
+            # While the leader is not reaped, its number still is our group's: end what it has left behind.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._process.poll()
+        return self._process.returncode
 
     @property
     def alive(self) -> bool:
@@ -108,24 +113,28 @@ class Child:
             time.sleep(_POLL_SECONDS)
 
     def stop(self, *, grace_seconds: float = 10.0) -> None:
-        """Ask it to stop, wait ``grace_seconds`` for that, then kill what is left of its group."""
+        """Ask it to stop, wait ``grace_seconds`` for that, then kill it; nothing of its group is left."""
         if self.alive:
             self._process.send_signal(self._stop_signal)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(grace_seconds)
+            deadline = time.monotonic() + grace_seconds
+            while self.alive and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL the process and its group, and reap it."""
+        """SIGKILL the process and its group; returns when it is gone."""
         self.send_kill()
-        self._process.wait()
+        while self.alive:
+            time.sleep(_POLL_SECONDS)
 
     def send_kill(self) -> None:
         """SIGKILL the process and its group without waiting, as a signal handler may."""
         if self.alive:
-            # Only while the leader is not reaped is its number certain to be ours.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+    def _has_ended(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def ending(self) -> str:
         """How it ended, in words."""

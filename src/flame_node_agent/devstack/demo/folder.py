@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from flame_node_agent.devstack.postgres_home import remove_abandoned_data
 from flame_node_agent.devstack.processes import StackError
 from flame_node_agent.devstack.state import StateDirectory
 
@@ -34,9 +35,14 @@ def demo_folder() -> Iterator[Path]:
         error.add_note(f"logs: {folder}/*/*.log (until the next demonstration)")
         raise
     except KeyboardInterrupt:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         raise
+    _remove(folder)
+
+
+def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
+    remove_abandoned_data()
 
 
 def _remove_former(base: Path) -> None:
@@ -47,5 +53,5 @@ def _remove_former(base: Path) -> None:
         state = StateDirectory(folder)
         with contextlib.suppress(StackError):
             state.lock()
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             state.unlock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -31,9 +32,9 @@ class Narrator:
     """Writes to standard output; every sentence is one line where there is no terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
-        if not self.console.is_terminal:
-            self.console.width = _PLAIN_WIDTH
+        self.console = console or Console(
+            highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH
+        )
         self._chapter = 0
 
     def title(self, text: str) -> None:
