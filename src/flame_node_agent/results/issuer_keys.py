@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 FetchJwks = Callable[[], Awaitable[Mapping[str, object]]]
 """Gives the issuer's JWKS document; raises NodeError, OSError or ValueError when it cannot be had."""
 
-FETCH_SECONDS = 10.0
+FETCH_SECONDS = 5.0
 PAUSE_SECONDS = 10.0
 """Least time between two fetches that a request or an outage may cause."""
 

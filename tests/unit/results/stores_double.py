@@ -33,6 +33,7 @@ class OpenObjectDouble:
 class ObjectsDouble:
     def __init__(self) -> None:
         self.held: dict[str, tuple[bytes, str]] = {}
+        self.written: list[str] = []
         self.away = False
         self.fail_after: int | None = None
         self.open_now = 0
@@ -83,6 +84,7 @@ class StagedDouble:
             content += chunk
         self._objects._check()
         self._objects.held[self._key] = (bytes(content), content_type)
+        self._objects.written.append(self._key)
         digest = hashlib.sha256(content).hexdigest()
         return StoredObject(self._key, len(content), digest, content_type)
 

@@ -97,7 +97,9 @@ async def test_node_without_public_key_is_refused(endpoint: Endpoint, auth: Auth
     assert endpoint.left_behind == []
 
 
-@pytest.mark.parametrize("node", ["5c5d1c6e-5d3c-4b5e-9a3f-0d3a4f1f7a10", "", "no-uuid", "../../nodes", "a\x00b"])
+@pytest.mark.parametrize(
+    "node", ["5c5d1c6e-5d3c-4b5e-9a3f-0d3a4f1f7a10", "", "no-uuid", "../../nodes", "a\x00b"]
+)
 async def test_unknown_node_is_refused(endpoint: Endpoint, auth: Auth, node: str) -> None:
     answer = await _put(endpoint, auth, remote_node_id=node)
     assert (answer.status_code, answer.json()) == (

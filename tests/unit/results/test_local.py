@@ -350,7 +350,20 @@ async def test_project_that_is_gone_is_deleted_with_all_that_is_its(
     assert gone.status_code == 404
 
 
-@pytest.mark.parametrize("project", ["5c5d1c6e-5d3c-4b5e-9a3f-0d3a4f1f7a10", "no-uuid", "", "..", "%2e%2e/x", "a\x00b"])
+async def test_deleted_project_is_forgotten(
+    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth
+) -> None:
+    await _put(endpoint, auth)
+    assert (await _delete(endpoint, adapter, endpoint.hub.projects.pop(analysis))).status_code == 200
+    endpoint.hub.failure = HubUnavailable("down")
+    answer = await endpoint.client.put("/local", headers=auth, files={"file": b"x"})
+    assert answer.status_code == 503
+    assert endpoint.objects.held == {}
+
+
+@pytest.mark.parametrize(
+    "project", ["5c5d1c6e-5d3c-4b5e-9a3f-0d3a4f1f7a10", "no-uuid", "", "..", "%2e%2e/x", "a\x00b"]
+)
 async def test_project_with_nothing_stored_is_deleted(
     endpoint: Endpoint, auth: Auth, adapter: Auth, project: object
 ) -> None:

@@ -87,6 +87,12 @@ async def test_tag_that_nobody_has_used_has_no_results(endpoint: Endpoint, auth:
     assert (answer.status_code, answer.json()) == (200, {"results": []})
 
 
+async def test_database_is_not_asked_for_a_tag_that_cannot_be(endpoint: Endpoint, auth: Auth) -> None:
+    endpoint.staging.database_away = True
+    answer = await endpoint.client.get("/local/tags/a%00b", headers=auth)
+    assert (answer.status_code, answer.json()) == (200, {"results": []})
+
+
 async def test_result_with_tag_of_unknown_analysis_is_refused(endpoint: Endpoint) -> None:
     stranger = uuid4()
     answer = await _put(endpoint, endpoint.auth(stranger), "run")
