@@ -7,8 +7,10 @@ through the caller's own check, however well the list was filtered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -78,55 +80,71 @@ class Lists:
         Raises:
             HubUnavailable, HubUnexpected, HubCredentialsRefused, HubRefused.
         """
-        spelling, refusal = self._spelling, None
-        for other_untried in (True, False):
-            params = _params(filters, spelling, newest_first=newest_first)
-            try:
-                found = await self._read(path, params, check, first_only, spelling if other_untried else None)
-            except HubRefused as error:
-                if error.status != BAD_REQUEST or not other_untried:
-                    raise refusal or error from None
-                refusal, spelling = error, spelling.other
-                continue
-            if other_untried and found.spelling is spelling.other:
-                spelling = found.spelling
-                continue
-            break
-        self._learn(found.spelling or spelling)
+        read = partial(self._read, path, filters, check, newest_first=newest_first, first_only=first_only)
+        known, other = self._spelling, self._spelling.other
+        found = await read(known, unless=other)
+        if isinstance(found, _Found) and found.spelling is not other:
+            return found.matches
+        second = await read(other)
+        if isinstance(second, _Found):
+            self._learn(second.spelling or other)
+            return second.matches
+        if isinstance(found, _Found):
+            # It refuses the spelling it seemed to speak, so the first one was right.
+            found = await read(known)
+        if isinstance(found, HubRefused):
+            raise found
         return found.matches
 
     async def _read[T](
         self,
         path: str,
-        params: dict[str, str],
+        filters: Mapping[str, str],
         check: Callable[[Record], T | None],
+        spelling: Spelling,
+        *,
+        newest_first: bool,
         first_only: bool,
-        expected: Spelling | None,
-    ) -> _Found[T]:
-        """Read page after page; only the first when it shows another spelling than ``expected``."""
-        matches: list[T] = []
-        spelling: Spelling | None = None
+        unless: Spelling | None = None,
+    ) -> _Found[T] | HubRefused:
+        """Read page after page, but only the first when it is spelled as ``unless``; returns a refusal with 400."""
+        found = None
+        try:
+            async with aclosing(
+                self._pages(path, _params(filters, spelling, newest_first=newest_first))
+            ) as pages:
+                async for page in pages:
+                    if found is None:
+                        found = _Found[T]([], page.spelling)
+                        if unless is not None and page.spelling is unless:
+                            break
+                    for record in page.records:
+                        if (match := check(record)) is not None:
+                            found.matches.append(match)
+                    if found.matches and first_only:
+                        break
+        except HubRefused as refusal:
+            if refusal.status == BAD_REQUEST:
+                return refusal
+            raise
+        assert found is not None  # a list has one page at least
+        return found
+
+    async def _pages(self, path: str, params: dict[str, str]) -> AsyncGenerator[_Page]:
+        """Read a list to its end, however the hub counts; each record comes once."""
         seen: set[str] = set()
         offset = 0
-        for number in range(MAX_PAGES):
+        for _ in range(MAX_PAGES):
             page = _Page.read(
                 await self._session.call("GET", path, params=params | {"page[offset]": str(offset)})
             )
-            if number == 0:
-                spelling = page.spelling
-                if expected is not None and spelling not in {None, expected}:
-                    return _Found([], spelling)
             fresh = [record for record in page.records if str(record.get("id")) not in seen]
+            yield replace(page, records=fresh)
             seen.update(str(record.get("id")) for record in fresh)
-            for record in fresh:
-                if (match := check(record)) is not None:
-                    matches.append(match)
-                    if first_only:
-                        return _Found(matches, spelling)
             offset += len(page.records)
             more = len(page.records) >= PAGE_RECORDS if page.total is None else offset < page.total
             if not fresh or not more:
-                return _Found(matches, spelling)
+                return
         raise HubUnexpected(200, f"a list of more than {MAX_PAGES} pages")
 
     def _learn(self, spelling: Spelling) -> None:

@@ -17,6 +17,7 @@ class Peer:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def head(self) -> tuple[str, dict[str, str]]:
         """Read a request line and the headers, names in lower case."""
@@ -58,6 +59,7 @@ class RawServer:
     port: int = 0
     connections: int = 0
     failures: list[BaseException] = field(default_factory=list)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -65,13 +67,19 @@ class RawServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self.running.add(task)
         try:
             await self.handler(Peer(reader, writer))
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         except (AssertionError, LookupError, TypeError, ValueError) as error:
             self.failures.append(error)
+        except asyncio.CancelledError:
+            writer.transport.abort()
         finally:
+            self.running.discard(task)
             writer.close()
 
 
@@ -85,6 +93,7 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
         yield raw
     finally:
         server.close()
-        server.close_clients()
-        await server.wait_closed()
+        for task in list(raw.running):
+            task.cancel()
+        await asyncio.gather(*raw.running, return_exceptions=True)
     assert raw.failures == []

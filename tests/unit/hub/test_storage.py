@@ -93,7 +93,14 @@ async def test_a_size_may_be_a_number_a_big_number_as_text_or_nothing(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"size": 2}, {"bucket_id": str(uuid4())}, {"id": "7"}, {"path": None}, {"bucket_id": None}]
+    "changes",
+    [
+        {"size": 2},
+        {"bucket_id": "5c5d1c6e-5d3c-4b5e-9a3f-0d3a4f1f7a10"},
+        {"id": "7"},
+        {"path": None},
+        {"bucket_id": None},
+    ],
 )
 async def test_what_was_stored_must_be_what_was_sent(
     mocked: respx.MockRouter, hub: Hub, changes: dict[str, Any]
