@@ -50,23 +50,30 @@ class EnvironmentFactory(Protocol):
 CONTAINERS = "PYTEST__USE_TESTCONTAINERS"
 
 
+GROUND = pytest.StashKey[str]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for name, value in dotenv_values(config.rootpath / ".env.test").items():
         if value is not None:
             os.environ.setdefault(name, value)
+    config.stash[GROUND] = _settle_ground()
 
 
-def pytest_report_header() -> str:
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"PostgreSQL and S3: {config.stash[GROUND]}"
+
+
+def _settle_ground() -> str:
+    """Where PostgreSQL and S3 will run, in words; the workers of a run find it decided in the environment."""
     if not _wants_containers():
-        return "PostgreSQL and S3: embedded"
+        return "embedded"
     from flame_node_agent.devstack.containers import docker_at_hand
 
     if docker_at_hand():
-        return "PostgreSQL and S3: containers"
-    os.environ[CONTAINERS] = "0"  # the workers of this run need not find out again
-    return (
-        f"PostgreSQL and S3: embedded, as no Docker engine with their images is at hand ({CONTAINERS} is set)"
-    )
+        return "in containers"
+    os.environ[CONTAINERS] = "0"
+    return f"embedded, as no Docker engine with their images is at hand ({CONTAINERS} is set)"
 
 
 def _wants_containers() -> bool:

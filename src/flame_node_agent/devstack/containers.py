@@ -5,6 +5,8 @@ The images are those of the Node Result Service's own docker-compose.yml. Needs 
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Callable
 
@@ -12,6 +14,7 @@ import docker
 import httpx
 import psycopg
 from docker.errors import DockerException
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from flame_node_agent.devstack.ports import LOOPBACK
@@ -25,14 +28,16 @@ _READY_SECONDS = 60.0
 
 
 def docker_at_hand() -> bool:
-    """Whether a Docker engine answers and has, or can pull, both images."""
+    """Whether a Docker engine answers and has, or can pull, the images that are needed."""
+    if not _engine_listens():
+        return False
     try:
         client = docker.from_env(timeout=120)
     except DockerException:
         return False
     try:
         known = {tag for image in client.images.list() for tag in image.tags}
-        for image in (POSTGRES_IMAGE, S3_IMAGE):
+        for image in (POSTGRES_IMAGE, S3_IMAGE, *_reaper_image()):
             if image not in known:
                 client.images.pull(image)
     except (DockerException, OSError):
@@ -40,6 +45,24 @@ def docker_at_hand() -> bool:
     finally:
         client.close()
     return True
+
+
+def _engine_listens() -> bool:
+    """A look before docker's own client, which leaves a socket open when nobody listens."""
+    kind, _, place = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").partition("://")
+    if kind != "unix":
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(place)
+        except OSError:
+            return False
+    return True
+
+
+def _reaper_image() -> list[str]:
+    """What testcontainers itself runs, to remove the containers of a killed test run."""
+    return [] if testcontainers_config.ryuk_disabled else [testcontainers_config.ryuk_image]
 
 
 class _Service:

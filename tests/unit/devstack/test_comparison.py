@@ -18,16 +18,17 @@ from flame_node_agent.devstack.demo.samples import Sample
 from flame_node_agent.devstack.processes import StackError
 
 SHA = "ab" * 32
+SIZE = 256 << 20
 
 
 def row(held: Held) -> Row:
-    sample = Sample("result.csv", "a table", 2048, lambda: iter([]))
-    return Row(Sent(sample, SHA, httpx.Response(204)), "/final", "hub", held)
+    sample = Sample("coefficients.csv", "a table", SIZE, lambda: iter([]))
+    return Row(Sent(sample, SHA, httpx.Response(204)), "/intermediate", "local store", held)
 
 
 @pytest.mark.parametrize(
     ("held", "same"),
-    [(Held(2048, SHA), True), (Held(2049, SHA), False), (Held(2048, "ab" * 31 + "ac"), False)],
+    [(Held(SIZE, SHA), True), (Held(SIZE + 1, SHA), False), (Held(SIZE, "ab" * 31 + "ac"), False)],
 )
 def test_only_the_same_size_and_all_digits_match(held: Held, same: bool) -> None:
     assert row(held).matches is same
@@ -36,9 +37,9 @@ def test_only_the_same_size_and_all_digits_match(held: Held, same: bool) -> None
 def test_the_table_shows_what_differs_and_fits_eighty_columns() -> None:
     said = io.StringIO()
     narrator = Narrator(Console(file=said, width=80))
-    narrator.show(comparison([row(Held(2048, SHA)), row(Held(2048, "cd" * 32))]))
+    narrator.show(comparison([row(Held(SIZE, SHA)), row(Held(SIZE, "cd" * 32))]))
     lines = said.getvalue().splitlines()
-    assert [line.split()[-1] for line in lines if "result.csv" in line] == ["same", "DIFFERS"]
+    assert [line.split()[-1] for line in lines if line.startswith("coefficients.csv")] == ["same", "DIFF"]
     assert max(map(len, lines)) <= 80
 
 

@@ -32,9 +32,7 @@ class Row:
 def comparison(rows: list[Row]) -> Table:
     """The table; it fits 80 columns."""
     caption = f"SHA-256: first {_SHOWN} of 64 digits shown, all compared"
-    table = Table(
-        box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left"
-    )
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False, caption=caption, caption_justify="left")
     for heading in ("file", "size", "sent to", "held by", "SHA sent", "SHA held", ""):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "size" else "left")
     for row in rows:
@@ -45,6 +43,6 @@ def comparison(rows: list[Row]) -> Table:
             row.holder,
             row.sent.sha256[:_SHOWN],
             row.held.sha256[:_SHOWN],
-            Text("same", "green") if row.matches else Text("DIFFERS", "bold red"),
+            Text("same", "green") if row.matches else Text("DIFF", "bold red"),
         )
     return table
