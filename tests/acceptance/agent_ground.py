@@ -21,6 +21,7 @@ class AgentGround:
         self._parts = parts
         self._environment_hub = environment_hub
         self._shared: dict[Login, RunningAgent] = {}
+        self._peers: dict[Login, RunningAgent] = {}
         self._users: dict[str | None, HubUser] = {}
         self.agents: list[RunningAgent] = []
 
@@ -42,6 +43,14 @@ class AgentGround:
         made = RunningAgent(self._new_directory(), {**others, **signed_in, **settings}, database, bucket)
         self.agents.append(made)
         return made
+
+    def shared_peer(self, login: Login) -> RunningAgent:
+        """The running agent of the other node on our curve, at the same hub."""
+        if login not in self._peers:
+            key_path = self._new_directory() / "private_key.pem"
+            key_path.write_text(self._parts.nodes.peer.private_key_pem)
+            self._peers[login] = self.make(login, CRYPTO__ECDH_PRIVATE_KEY_PATH=str(key_path)).start()
+        return self._peers[login]
 
     def accounts(self, login: Login) -> HubAccounts:
         """The credentials at the login's hub."""

@@ -113,6 +113,12 @@ def any_agent(ground: AgentGround, login: Login) -> RunningAgent:
 
 
 @pytest.fixture
+def peer_agent(ground: AgentGround, login: Login) -> RunningAgent:
+    """The agent of the other node on our curve, at the same hub; the hub's seed has its public key."""
+    return ground.shared_peer(login)
+
+
+@pytest.fixture
 def new_agent(ground: AgentGround) -> Iterator[NewAgent]:
     """Makes agents of the test's own (see :meth:`AgentGround.make`); they are stopped at its end."""
     made: list[RunningAgent] = []
