@@ -38,9 +38,15 @@ class Sending:
         assert upload.lease_token is not None
 
         async def attempt() -> None:
-            nonlocal upload
+            nonlocal upload, began
+            if began:
+                # What the last attempt noted before it failed decides where this one looks first.
+                upload = await self._current(upload)
+            began = True
             async for step in self._delivery.advance(upload):
                 upload = step
+
+        began = False
 
         try:
             with self._leases.hold(upload.lease_token):
@@ -54,6 +60,13 @@ class Sending:
             raise
         assert upload.hub_file_id is not None
         return upload.hub_file_id
+
+    async def _current(self, upload: Upload) -> Upload:
+        """The row as it is now; LeaseLost when it is not this request's any more."""
+        row = await self._outbox.find(upload.upload_id)
+        if row is None or row.lease_token != upload.lease_token:
+            raise LeaseLost(str(upload.upload_id))
+        return row
 
     async def _was_delivered(self, upload: Upload) -> bool:
         """A lost answer of the last commit looks like a lost lease; the row knows better."""
