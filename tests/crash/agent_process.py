@@ -161,7 +161,7 @@ class AgentProcess:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["state"])
 
-    def await_state(self, analysis: Analysis, upload: UUID, wanted: str, *, seconds: float = 20) -> None:
+    def await_state(self, analysis: Analysis, upload: UUID, wanted: str, *, seconds: float = 40) -> None:
         """Wait until an upload is in the state ``wanted``."""
 
         def there() -> None:

@@ -22,7 +22,6 @@ from flame_node_agent.stores import objects, outbox
 from flame_node_agent.stores.local_results import LocalResults
 from flame_node_agent.stores.objects import ObjectStore
 from flame_node_agent.stores.outbox import Outbox
-from flame_node_agent.stores.retention import Retention
 
 ORDERS = "CRASH_ORDERS"
 MID_UPLOAD_BYTES = 2 * 1024 * 1024
@@ -52,7 +51,6 @@ class Point(StrEnum):
     LOCAL_RECORDED = "local-recorded"
     OBJECT_DELETED = "object-deleted"
     BEFORE_SWEEPING = "before-sweeping"
-    BEFORE_FORGETTING = "before-forgetting"
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,6 @@ _HOOKS: dict[Point, _Hook] = {
     Point.LOCAL_RECORDED: _Hook(LocalResults, "record", after=True),
     Point.OBJECT_DELETED: _Hook(ObjectStore, "delete", after=True),
     Point.BEFORE_SWEEPING: _Hook(ObjectStore, "abort_unfinished", after=False),
-    Point.BEFORE_FORGETTING: _Hook(Retention, "remove", after=False),
 }
 
 

@@ -123,7 +123,7 @@ class Ground:
         arrived = Counter(file["sha256"] for file in self.hub_files(analysis))
         assert arrived == Counter(sha256(content) for content in sent.values())
 
-    def await_rest(self, *, seconds: float = 20.0) -> None:
+    def await_rest(self, *, seconds: float = 40.0) -> None:
         """Wait until nothing is on its way any more, then check that both sides agree and nothing is left over."""
         eventually(self._assert_at_rest, seconds=seconds)
         files = {UUID(file["id"]): file for file in self.hub_files()}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 
@@ -17,12 +16,15 @@ class Gone(Exception):
 
 
 def leave(
-    agent: AgentProcess, route: str, analysis: Analysis, *, size: int, after: int, pause: float = 0.0
+    agent: AgentProcess,
+    route: str,
+    analysis: Analysis,
+    *,
+    size: int,
+    after: int,
+    wait: Callable[[], object] = lambda: None,
 ) -> None:
-    """PUT a file of ``size`` bytes and break the connection after ``after`` of them.
-
-    ``pause`` is how many seconds the client is silent before that.
-    """
+    """PUT a file of ``size`` bytes and break the connection after ``after`` of them, when ``wait`` returns."""
     whole = httpx.Request(
         "PUT", agent.url + route, files={"file": ("model.pkl", b"", "application/octet-stream")}
     )
@@ -33,7 +35,7 @@ def leave(
         yield head
         for _ in range(after // BLOCK):
             yield bytes(BLOCK)
-        time.sleep(pause)
+        wait()
         raise Gone
 
     headers = {

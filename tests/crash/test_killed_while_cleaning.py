@@ -56,7 +56,7 @@ def test_forgetting_delivered_uploads_goes_on_after_a_kill(ground: Ground, tmp_p
 def _forget_through_a_kill(ground: Ground) -> None:
     # Half a second.
     agent = ground.agent(OUTBOX__RETENTION_DAYS="0.000005")
-    agent.arm(Point.BEFORE_FORGETTING)
+    agent.arm(Point.OBJECT_DELETED)
     analysis = ground.analysis()
     agent.start()
     agent.accept(analysis, "model.pkl", CONTENT)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 POLL_SECONDS = 0.05
 
 
-def eventually[T](check: Callable[[], T], *, seconds: float = 20.0) -> T:
+def eventually[T](check: Callable[[], T], *, seconds: float = 40.0) -> T:
     """Call ``check`` until its assertions hold, and give what it returns; the last failure when time runs out."""
     deadline = time.monotonic() + seconds
     while True:
