@@ -97,7 +97,11 @@ class Agent:
                 inbound=Inbound(self.hub.storage, self.objects, self.staging, private_key),
                 core=self.hub.core,
                 storage=self.hub.storage,
-                readiness=Readiness(database, self.objects, self.issuer_keys.current),
+                readiness=Readiness(
+                    database,
+                    self.objects,
+                    None if settings.oidc.skip_jwt_validation else self.issuer_keys.current,
+                ),
             ),
             settings,
         )

@@ -16,13 +16,18 @@ class Readiness:
     """The hub is not among the needs: results are accepted while it is away."""
 
     def __init__(
-        self, database: Database, objects: ObjectStore, signing_keys: Callable[[], Awaitable[object]]
+        self,
+        database: Database,
+        objects: ObjectStore,
+        signing_keys: Callable[[], Awaitable[object]] | None,
     ) -> None:
+        """Without ``signing_keys`` the agent needs none, because it does not check signatures."""
         self._checks: dict[str, Callable[[], Awaitable[object]]] = {
             "database": database.check,
             "object_store": objects.check,
-            "signing_keys": signing_keys,
         }
+        if signing_keys is not None:
+            self._checks["signing_keys"] = signing_keys
 
     async def check(self) -> dict[str, str]:
         """Name what is missing, each with the reason; empty when this agent is ready."""

@@ -32,8 +32,9 @@ log = structlog.get_logger(__name__)
 Chunk = bytes | bytearray | memoryview
 
 READ_BLOCK = 1024 * 1024
-PARALLEL_PARTS = 3
-IN_FLIGHT_AT_MOST = 16 * 1024 * 1024  # bytes, beyond the first part
+PARALLEL_PARTS = 3  # of one object
+PARALLEL_PARTS_IN_ALL = 12  # of all objects together: what bounds the memory of many uploads at once
+IN_FLIGHT_AT_MOST = 16 * 1024 * 1024  # bytes of one object, beyond the first part
 HASH_IN_THREAD_ABOVE = 64 * 1024
 ATTEMPTS = 3
 MISSING = {"NoSuchKey", "NoSuchUpload"}
@@ -84,6 +85,7 @@ class ObjectStore:
         self._client = client
         self._session = session
         self._bucket = bucket
+        self.part_slots = asyncio.Semaphore(PARALLEL_PARTS_IN_ALL)
 
     @classmethod
     def open(cls, settings: Settings) -> ObjectStore:
@@ -248,16 +250,16 @@ class _Writer:
         self._buffer.append(chunk)
         self._size += len(chunk)
         while self._buffer.size >= (limit := part_size(self._parts + 1)):
-            await self._send(self._buffer.take(limit))
+            await self._send(limit)
 
     async def finish(self) -> StoredObject:
-        rest = self._buffer.take(self._buffer.size)
         if self._uploader is None:
-            await self._hash(rest)
-            await self._store.put_whole(self._key, rest, self._content_type)
+            body = self._buffer.take(self._buffer.size)
+            await self._hash(body)
+            await self._store.put_whole(self._key, body, self._content_type)
         else:
-            if rest:
-                await self._send(rest)
+            if self._buffer.size:
+                await self._send(self._buffer.size)
             await self._settle(self._sending)
             # The client lists parts as they were done, S3 wants them by number. A test pins this.
             self._uploader._parts.sort(key=lambda part: part.part_number)  # noqa: SLF001
@@ -277,18 +279,23 @@ class _Writer:
         except (*_TRANSPORT_FAILURES, ObjectStoreError) as error:
             log.warning("object.not_cleaned", key=self._key, error=repr(error))
 
-    async def _send(self, body: bytes) -> None:
+    async def _send(self, size: int) -> None:
+        """Send the first ``size`` buffered bytes as the next part, once there is room for one more in flight."""
         if self._uploader is None:
             uploader = self._store.uploader(self._key, self._content_type)
             await (
                 uploader.__aenter__()
             )  # begins it; leaving the block would complete it, which `finish` decides
             self._uploader = uploader
-        if len(self._sending) >= max(1, min(PARALLEL_PARTS, IN_FLIGHT_AT_MOST // len(body))):
+        if len(self._sending) >= max(1, min(PARALLEL_PARTS, IN_FLIGHT_AT_MOST // size)):
             done, _ = await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
             await self._settle(done)
+        await self._store.part_slots.acquire()
+        body = self._buffer.take(size)
         self._parts += 1
-        self._sending.add(asyncio.create_task(self._upload(body, self._parts)))
+        task = asyncio.create_task(self._upload(body, self._parts))
+        task.add_done_callback(lambda _: self._store.part_slots.release())
+        self._sending.add(task)
         await self._hash(body)
 
     async def _upload(self, body: bytes, number: int) -> None:

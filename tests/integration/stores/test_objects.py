@@ -10,6 +10,7 @@ from io import BytesIO
 import pytest
 
 from flame_node_agent.errors import ObjectNotFound, ObjectStoreUnavailable
+from flame_node_agent.stores.objects import PARALLEL_PARTS_IN_ALL, _Writer
 from flame_node_agent.stores.parts import MIB
 
 from .conftest import Stores
@@ -131,3 +132,26 @@ async def test_many_small_objects_at_once_do_not_mix(stores: Stores) -> None:
     assert await asyncio.gather(*(read(stores, f"many/{i}") for i in range(60))) == [
         str(i).encode() for i in range(60)
     ]
+
+
+async def test_many_large_uploads_at_once_hold_a_bounded_number_of_parts(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_flight, most = 0, 0
+    original = _Writer._upload
+
+    async def watched(writer: _Writer, body: bytes, number: int) -> None:
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        try:
+            await original(writer, body, number)
+        finally:
+            in_flight -= 1
+
+    monkeypatch.setattr(_Writer, "_upload", watched)
+    block = b"x" * MIB
+    await asyncio.gather(*(stores.objects.put(f"large/{i}", pieces(*[block] * 16)) for i in range(8)))
+    assert in_flight == 0
+    assert 3 < most <= PARALLEL_PARTS_IN_ALL
+    assert not stores.objects.part_slots.locked()
