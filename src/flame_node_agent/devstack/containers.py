@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 
 import docker
-import httpx
 import psycopg
+from aiohttp import ClientError
 from docker.errors import DockerException
+from miniopy_async.error import S3Error, ServerError
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
@@ -142,10 +143,10 @@ class S3Container(_Service):
 
     def _answers(self) -> bool:
         try:
-            answer = httpx.get(f"http://{LOOPBACK}:{self.port}/minio/health/live", trust_env=False)
-        except httpx.HTTPError:
+            self.ensure_bucket("ready")
+        except (ServerError, S3Error, ClientError, OSError):
             return False
-        return answer.is_success
+        return True
 
 
 def _wait_until(ready: Callable[[], bool]) -> None:
