@@ -64,6 +64,7 @@ class Socket(ByteStream):
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Wait for data; raises anyio.EndOfStream or anyio.BrokenResourceError."""
+        await asyncio.sleep(0)  # a socket that is always ready would keep the loop from everybody else
         try:
             data = await self._loop.sock_recv(self._socket, max_bytes)
         except OSError as error:
@@ -83,6 +84,7 @@ class Socket(ByteStream):
                 except OSError:
                     self._mute = True
             self._sending = None
+        await asyncio.sleep(0)
 
     async def send_eof(self) -> None:
         """Say that nothing more will be sent."""
