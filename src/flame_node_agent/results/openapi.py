@@ -71,8 +71,8 @@ def form_body(name: str) -> dict[str, Any]:
 
 
 def stream() -> dict[str, Any]:
-    """Describe an answer whose content is a file."""
-    return {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+    """Describe an answer whose content is a file, of the type that it was uploaded with."""
+    return {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
 
 
 def described(statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:

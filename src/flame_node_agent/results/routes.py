@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
 
 from flame_node_agent.config.settings import Settings
 from flame_node_agent.results.final import FinalResults
@@ -245,6 +246,8 @@ def _add(
             summary=summary,
             tags=[tag] if tag else None,
             response_model=response_model,
+            # FastAPI would add JSON to the types of an answer that is a file.
+            response_class=JSONResponse if content is None else Response,
             status_code=status_code,
             responses=documented,
             openapi_extra=openapi_extra,
