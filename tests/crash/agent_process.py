@@ -26,15 +26,19 @@ REQUEST_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Analysis:
-    """An analysis the hub knows, and the token it shows at the node."""
+    """An analysis the hub knows, the token it shows at the node, and the hub's buckets for it by kind."""
 
     id: UUID
-    project_id: UUID
     token: str
+    buckets: dict[str, str]
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
+
+    def upload_to(self, kind: str) -> str:
+        """What the hub's faults match: the uploads to one of the buckets."""
+        return f"POST /storage/buckets/{self.buckets[kind]}/upload"
 
 
 class AgentProcess:

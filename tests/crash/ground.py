@@ -30,10 +30,10 @@ QUICK = {
     "OUTBOX__BACKOFF_BASE_SECONDS": "0.05",
     "OUTBOX__BACKOFF_CAP_SECONDS": "0.4",
     "JANITOR__INTERVAL_SECONDS": "0.4",
-    "RESULTS__INTERMEDIATE_DEADLINE_SECONDS": "4",
+    "RESULTS__INTERMEDIATE_DEADLINE_SECONDS": "3",
     "RESULTS__LOOKUP_DEADLINE_SECONDS": "1",
     "HTTP__CONNECT_TIMEOUT_SECONDS": "2",
-    "HTTP__READ_TIMEOUT_SECONDS": "5",
+    "HTTP__READ_TIMEOUT_SECONDS": "3",
     "SHUTDOWN_GRACE_SECONDS": "5",
 }
 """Settings with which recovery takes a second or two instead of a minute."""
@@ -77,10 +77,11 @@ class Ground:
         agent.start()
         return agent
 
-    def analysis(self, project_id: UUID | None = None) -> Analysis:
+    def analysis(self) -> Analysis:
         """A new analysis of the hub."""
-        made = self.hub.new_analysis(project_id)
-        analysis = Analysis(made.id, made.project_id, self.parts.oidc.issue(str(made.id)))
+        made = self.hub.admin.post("/analyses", json={}).raise_for_status().json()
+        token = self.parts.oidc.issue(made["analysis_id"])
+        analysis = Analysis(UUID(made["analysis_id"]), token, made["buckets"])
         self.analyses.append(analysis)
         return analysis
 
@@ -115,6 +116,10 @@ class Ground:
     def ledger(self) -> list[LedgerRow]:
         """All rows of the ledger, once its chain has proved whole."""
         return _in_a_loop(self._ledger)
+
+    def ledger_of(self, analysis: Analysis) -> list[LedgerRow]:
+        """The rows of one analysis, once the whole chain has proved whole."""
+        return [row for row in self.ledger() if row.departure.analysis_id == analysis.id]
 
     def await_final(self, agent: AgentProcess, sent: dict[UUID, bytes], analysis: Analysis) -> None:
         """Wait until every upload is delivered; then the hub must hold exactly their contents, each once."""

@@ -70,7 +70,7 @@ def test_result_arrives_once_from_an_agent_that_gave_up_waiting_for_the_answer(
     ground: Ground, agent: AgentProcess
 ) -> None:
     analysis = ground.analysis()
-    ground.hub.fault(match=UPLOAD, latency=7, count=1)  # the agent waits for 5 s
+    ground.hub.fault(match=UPLOAD, latency=5, count=1)  # the agent waits for 3 s
     upload = agent.accept(analysis, "model.pkl", b"small enough to be sent whole")
     ground.await_final(agent, {upload: b"small enough to be sent whole"}, analysis)
     ground.await_rest()

@@ -17,10 +17,11 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from flame_node_agent.agent.knowledge import Knowledge
+from flame_node_agent.agent.leftovers import Leftovers
 from flame_node_agent.agent.names import hub_names
-from flame_node_agent.agent.source import Pace, Source
+from flame_node_agent.agent.source import Pace, Sent, Source
 from flame_node_agent.crypto.sealing import digest_of
-from flame_node_agent.errors import HubRefused, HubUnexpected, NoBucket
+from flame_node_agent.errors import HubRefused, HubUnavailable, HubUnexpected, NoBucket
 from flame_node_agent.hub.hub import Hub
 from flame_node_agent.stores.ledger import Departure
 from flame_node_agent.stores.objects import ObjectStore
@@ -49,6 +50,7 @@ class Delivery:
         private_key: EllipticCurvePrivateKey,
         pace: Pace,
         destination: str,
+        settle_seconds: float,
     ) -> None:
         self._hub = hub
         self._objects = objects
@@ -57,6 +59,7 @@ class Delivery:
         self._private_key = private_key
         self._pace = pace
         self._destination = destination.rstrip("/")
+        self._leftovers = Leftovers(hub.storage, outbox, settle_seconds=settle_seconds)
 
     async def advance(self, upload: Upload) -> AsyncIterator[Upload]:
         """Take an upload through its states, giving the row after every step that was committed.
@@ -93,22 +96,22 @@ class Delivery:
 
     async def _send(self, upload: Upload, bucket: AnalysisBucket) -> Upload:
         source = self.source(upload)
-        if upload.hub_path is not None or not bucket.links_by_itself:
+        repeated = upload.hub_path is not None
+        if repeated or not bucket.links_by_itself:
             # A repeat may find its own file; and a hub that does not link by itself is one that overwrites.
-            path, there = await self._look(upload, bucket, source, unless=None)
+            path, there = await self._look(upload, bucket, source, repeated=repeated)
         else:
             path, there = hub_names(upload)[0], None
         if there is None:
             if upload.hub_path != path:
                 upload = await self._outbox.begin_upload(upload, path)
-            there = await self._post(upload, bucket, path, source)
-        return await self._note_departure(upload, bucket, there, source)
+            there = await self._post(upload, bucket, path, source, repeated=repeated)
+        return await self._note_departure(upload, bucket, there, await source.sent())
 
     async def _note_departure(
-        self, upload: Upload, bucket: AnalysisBucket, file: BucketFile, source: Source
+        self, upload: Upload, bucket: AnalysisBucket, file: BucketFile, sent: Sent
     ) -> Upload:
         """Commit that the hub has the file, together with its row in the egress ledger."""
-        sent = await source.sent()
         project_id = upload.project_id or await self._knowledge.project_of(
             upload.analysis_id, RESOLVE_SECONDS
         )
@@ -129,7 +132,9 @@ class Delivery:
         metrics.LEDGER_ROWS.inc()
         return uploaded
 
-    async def _post(self, upload: Upload, bucket: AnalysisBucket, path: str, source: Source) -> BucketFile:
+    async def _post(
+        self, upload: Upload, bucket: AnalysisBucket, path: str, source: Source, *, repeated: bool
+    ) -> BucketFile:
         try:
             return await self._hub.storage.upload(
                 bucket.storage_bucket_id, name=path, size=source.size, chunks=source.chunks
@@ -139,7 +144,7 @@ class Delivery:
                 await self._bucket_moved(upload, bucket, refusal)
             if refusal.status != CONFLICT:
                 raise
-        free, there = await self._look(upload, bucket, source, unless=path)
+        free, there = await self._look(upload, bucket, source, unless=path, repeated=repeated)
         if there is not None:
             return there
         upload = await self._outbox.begin_upload(upload, free)
@@ -157,13 +162,19 @@ class Delivery:
         raise HubUnexpected(NOT_FOUND, "the analysis has a new bucket") from refusal
 
     async def _look(
-        self, upload: Upload, bucket: AnalysisBucket, source: Source, *, unless: str | None
+        self,
+        upload: Upload,
+        bucket: AnalysisBucket,
+        source: Source,
+        *,
+        unless: str | None = None,
+        repeated: bool,
     ) -> tuple[str, BucketFile | None]:
         """A name that is free, or one under which the hub already has these bytes.
 
         An intermediate result is never taken for another one with the same content, because its reader may remove
-        it; only a file under the name this very upload has begun with is its own. ``unless`` is a name that the hub
-        has just refused as taken.
+        it; only a file under the name that an earlier attempt of this very upload has begun with is its own.
+        ``unless`` is a name that the hub has just refused as taken.
         """
         for path in hub_names(upload):
             held = await self._hub.storage.find_file(bucket.storage_bucket_id, path=path)
@@ -174,16 +185,21 @@ class Delivery:
             if upload.kind is UploadKind.FINAL:
                 mine = await self._same(held, source)
             else:
-                mine = (
-                    path == upload.hub_path and path != unless and await self._is_mine(upload, held, source)
-                )
+                mine = repeated and path == upload.hub_path and await self._is_mine(upload, held, source)
             if mine:
                 return path, held
         raise HubUnexpected(CONFLICT, "every name for this file is taken")
 
     async def _is_mine(self, upload: Upload, held: BucketFile, source: Source) -> bool:
         """Whether a file under the name this upload began with is this upload's: same bytes, nobody else's."""
-        return await self._same(held, source) and not await self._outbox.is_of_another(upload, held.id)
+        if not await self._same(held, source) or await self._outbox.is_of_another(upload, held.id):
+            return False
+        if upload.recipient is not None:
+            return True  # sealed with a nonce of its own
+        rivals = await self._outbox.rivals(upload)
+        if UploadState.UPLOADING in rivals:
+            raise HubUnavailable("the file may be that of another upload of the same name and content")
+        return not rivals
 
     async def _same(self, held: BucketFile, source: Source) -> bool:
         if held.size is not None and held.size != source.size:
@@ -216,18 +232,16 @@ class Delivery:
         return delivered
 
     async def _retract(self, upload: Upload) -> Upload:
-        """Take back what a failed request may have left: the file at the hub, and the stored object."""
-        if upload.hub_file_id is not None:
-            await self._hub.storage.delete_file(upload.hub_file_id)
-        elif upload.hub_path is not None and upload.bucket is not None:
-            held = await self._hub.storage.find_file(upload.bucket.storage_bucket_id, path=upload.hub_path)
-            source = self.source(upload)
-            if held is not None and await self._is_mine(upload, held, source):
-                # It reached the hub although nobody was told: it left this building, so it is in the ledger.
-                upload = await self._note_departure(upload, upload.bucket, held, source)
-                await self._hub.storage.delete_file(held.id)
+        """Take back what a failed request may have left: the stored object, and the file at the hub."""
         if upload.owns_object:
             await self._objects.delete(upload.object_key)
+        if upload.hub_file_id is None and upload.hub_path is not None and upload.bucket is not None:
+            found = await self._leftovers.find(upload, upload.bucket, upload.hub_path)
+            if found is not None:
+                # It reached the hub although nobody was told: it left this building, so it is in the ledger.
+                upload = await self._note_departure(upload, upload.bucket, *found)
+        if upload.hub_file_id is not None:
+            await self._hub.storage.delete_file(upload.hub_file_id)
         retracted = await self._outbox.mark_retracted(upload)
         log.info("upload.retracted", upload=str(upload.upload_id), analysis=str(upload.analysis_id))
         return retracted

@@ -74,6 +74,7 @@ class Agent:
             private_key=private_key,
             pace=Pace(outbox_settings.bandwidth_bytes_per_second),
             destination=str(settings.hub.storage_base_url),
+            settle_seconds=settings.http.read_timeout_seconds,
         )
         self.leases = Leases(self.outbox, self.staging, lease_seconds=outbox_settings.lease_seconds)
         self.worker = Worker(self.outbox, self.delivery, self.leases, outbox_settings)

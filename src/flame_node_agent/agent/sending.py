@@ -36,6 +36,7 @@ class Sending:
         """
         upload = await self._outbox.begin(new, recipient)
         assert upload.lease_token is not None
+        began = False
 
         async def attempt() -> None:
             nonlocal upload, began
@@ -45,8 +46,6 @@ class Sending:
             began = True
             async for step in self._delivery.advance(upload):
                 upload = step
-
-        began = False
 
         try:
             with self._leases.hold(upload.lease_token):

@@ -120,7 +120,8 @@ class Outbox:
             "UPDATE outbox SET lease_token = gen_random_uuid(), attempts = attempts + 1,"
             " lease_expires_at = now() + make_interval(secs => %(lease)s),"
             " state = CASE WHEN interactive THEN 'retracting' WHEN state = 'waiting' THEN 'uploading'"
-            " ELSE state END"
+            " ELSE state END,"
+            " abandoned_at = CASE WHEN interactive THEN COALESCE(abandoned_at, now()) END"
             " WHERE upload_id IN (SELECT upload_id FROM outbox"
             " WHERE state IN ('waiting', 'uploading', 'uploaded', 'retracting') AND not_before <= now()"
             " AND (lease_expires_at IS NULL OR lease_expires_at < now())"
@@ -207,7 +208,8 @@ class Outbox:
             upload,
             "not_before = now(), attempts = GREATEST(attempts - 1, 0),"
             " state = CASE WHEN interactive THEN 'retracting' WHEN state = 'uploading' THEN 'waiting'"
-            " ELSE state END, lease_token = NULL, lease_expires_at = NULL",
+            " ELSE state END, abandoned_at = CASE WHEN interactive THEN COALESCE(abandoned_at, now()) END,"
+            " lease_token = NULL, lease_expires_at = NULL",
             {},
         )
 
@@ -215,7 +217,7 @@ class Outbox:
         """The request behind this row has failed: let the worker take back what reached the hub."""
         await self._change(
             upload,
-            "state = 'retracting', not_before = now(), last_error = %(reason)s,"
+            "state = 'retracting', not_before = now(), abandoned_at = now(), last_error = %(reason)s,"
             " lease_token = NULL, lease_expires_at = NULL",
             {"reason": reason},
         )
@@ -227,6 +229,30 @@ class Outbox:
             {"file": hub_file_id, "upload": upload.upload_id},
         )
         return bool(rows)
+
+    async def rivals(self, upload: Upload) -> set[UploadState]:
+        """States of other unfinished uploads that have begun under the same name, and may or may not have arrived."""
+        assert upload.bucket is not None
+        rows = await self._database.execute(
+            "SELECT DISTINCT state FROM outbox WHERE state IN ('uploading', 'retracting')"
+            " AND hub_path = %(path)s AND storage_bucket_id = %(bucket)s AND hub_file_id IS NULL"
+            " AND upload_id <> %(upload)s",
+            {
+                "path": upload.hub_path,
+                "bucket": upload.bucket.storage_bucket_id,
+                "upload": upload.upload_id,
+            },
+        )
+        return {UploadState(row["state"]) for row in rows}
+
+    async def abandoned_for(self, upload: Upload) -> float:
+        """Seconds since nobody waits for an upload any more; 0 when somebody does. By the database's clock."""
+        rows = await self._database.execute(
+            "SELECT extract(epoch FROM now() - abandoned_at)::float AS seconds FROM outbox"
+            " WHERE upload_id = %(upload)s AND abandoned_at IS NOT NULL",
+            {"upload": upload.upload_id},
+        )
+        return float(rows[0]["seconds"]) if rows else 0.0
 
     async def _change(self, upload: Upload, assignments: str, values: dict[str, object]) -> Upload:
         async def write(connection: Connection) -> Upload:
