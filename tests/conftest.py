@@ -22,6 +22,8 @@ from flame_node_agent.devstack.postgres import PostgresAccess
 from flame_node_agent.devstack.s3 import S3Access
 from flame_node_agent.devstack.testing import BucketServer, DatabaseServer, LazyParts, RunningHub
 
+pytest_plugins = ["tests.scheduling"]
+
 settings.register_profile("here", deadline=None)  # the machines that run this are shared
 settings.load_profile("here")
 

@@ -21,8 +21,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flame_node_agent.devstack.s3 import S3Access
 from tests.integration.devstack.dev_command import Caller, DevCommand, running, wait_for
 
-pytestmark = pytest.mark.xdist_group("flame-node dev")  # one stack for all of them
-
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCommand]:
@@ -174,12 +172,12 @@ def test_a_killed_agent_stays_dead_until_the_restart_command(
 
 
 def test_what_else_was_killed_comes_back_on_request(dev: DevCommand, ready: dict[str, Any]) -> None:
-    hub = ready["pids"]["hub"]
+    hub, held = ready["pids"]["hub"], hub_uploads(ready)
     os.kill(hub, signal.SIGKILL)
     wait_for(lambda: "the development hub" in dev.output and "kill -USR1" in dev.output)
     dev.process.send_signal(signal.SIGUSR1)
     wait_for(lambda: dev.ready()["pids"]["hub"] != hub)
-    assert hub_uploads(dev.ready())
+    assert hub_uploads(dev.ready()) == held
 
 
 def test_state_and_addresses_outlive_the_command(dev: DevCommand, ready: dict[str, Any]) -> None:
