@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import structlog
+from authlib.oauth2.rfc6749 import OAuth2Token
 from pydantic import BaseModel, Field, ValidationError
 
 from flame_node_agent.config.hub import ClientAuth, HubAuth, PasswordAuth, RobotAuth
@@ -37,21 +37,31 @@ class _TokenAnswer(BaseModel):
 
 @dataclass(frozen=True, repr=False)
 class _Token:
-    access: str
-    good_until: float
-    """On the source's clock."""
-    refresh: str | None
+    oauth: OAuth2Token
+    leeway: float
+    """How many seconds before its end it is given up."""
+    refused: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        return not self.refused and not self.oauth.is_expired(self.leeway)
+
+    @property
+    def access(self) -> str:
+        return str(self.oauth["access_token"])
+
+    @property
+    def refresh(self) -> str | None:
+        token: str | None = self.oauth["refresh_token"]
+        return token
 
 
 class TokenSource:
     """Gives the access token of this node; shared by all sessions with the hub."""
 
-    def __init__(
-        self, client: httpx.AsyncClient, auth: HubAuth, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, client: httpx.AsyncClient, auth: HubAuth) -> None:
         self._client = client
         self._auth = auth
-        self._clock = clock
         self._token: _Token | None = None
         self._renewal: asyncio.Task[str] | None = None
 
@@ -62,7 +72,7 @@ class TokenSource:
             HubCredentialsRefused: the hub does not accept this node's credentials.
             HubUnavailable, HubUnexpected: no token could be had now.
         """
-        if self._token is not None and self._clock() < self._token.good_until:
+        if self._token is not None and self._token.is_good:
             return self._token.access
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renew(), name="hub token")
@@ -73,7 +83,7 @@ class TokenSource:
     def invalidate(self, token: str) -> None:
         """Forget ``token`` after the hub has refused it; a newer one stays."""
         if self._token is not None and self._token.access == token:
-            self._token = _Token(access="", good_until=float("-inf"), refresh=self._token.refresh)
+            self._token = replace(self._token, refused=True)
 
     async def aclose(self) -> None:
         """Give up a renewal that is under way."""
@@ -93,19 +103,19 @@ class TokenSource:
 
     async def _refreshed(self) -> _Token | None:
         """Use the refresh token of the password flow; None when there is none, or it is refused."""
-        if self._token is None or self._token.refresh is None or not isinstance(self._auth, PasswordAuth):
+        refresh = self._token.refresh if self._token is not None else None
+        if refresh is None or not isinstance(self._auth, PasswordAuth):
             return None
-        grant = {"grant_type": "refresh_token", "refresh_token": self._token.refresh}
+        grant = {"grant_type": "refresh_token", "refresh_token": refresh}
         try:
-            renewed = await self._request(grant)
-            return replace(renewed, refresh=renewed.refresh or self._token.refresh)
+            return await self._request(grant)
         except (HubCredentialsRefused, HubUnexpected) as refusal:
             log.info("hub.refresh_token_refused", error=str(refusal))
             self._token = None
             return None
 
     async def _request(self, grant: dict[str, str]) -> _Token:
-        asked = self._clock()
+        asked = time.time()
         request = self._client.build_request("POST", "token", json=grant)
         body = await self._accepted(request)
         try:
@@ -114,8 +124,13 @@ class TokenSource:
             # Its text would show the answer, so it is not chained.
             fields = ", ".join(str(problem["loc"][0]) for problem in error.errors() if problem["loc"])
             raise HubUnexpected(200, f"a token answer without a usable {fields or 'body'}") from None
-        margin = min(MARGIN_SECONDS, answer.expires_in / 4)
-        return _Token(answer.access_token, asked + answer.expires_in - margin, answer.refresh_token)
+        token = {
+            "access_token": answer.access_token,
+            "expires_at": asked + answer.expires_in,
+            # An answer without a new one leaves the old one good (RFC 6749, section 6).
+            "refresh_token": answer.refresh_token or grant.get("refresh_token"),
+        }
+        return _Token(OAuth2Token(token), leeway=min(MARGIN_SECONDS, answer.expires_in / 4))
 
     async def _accepted(self, request: httpx.Request) -> Any:
         answer = await exchange(self._client, request, "auth")

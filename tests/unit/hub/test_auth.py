@@ -59,29 +59,32 @@ def endpoint() -> Any:
 
 
 class Clock:
-    """The time that token sources go by; calling it moves it on."""
+    """The wall clock that tokens go by; calling it moves it on."""
 
-    now = 1000.0
+    now = 1_000_000.0
 
     def __call__(self, seconds: float) -> None:
         self.now += seconds
 
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+    def time(self) -> float:
+        return self.now
 
 
 @pytest.fixture
-async def source(
-    settings_for: Callable[..., Settings], clock: Clock
-) -> AsyncIterator[Callable[..., TokenSource]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("flame_node_agent.hub.auth.time", clock)
+    monkeypatch.setattr("authlib.oauth2.rfc6749.wrappers.time", clock)
+    return clock
+
+
+@pytest.fixture
+async def source(settings_for: Callable[..., Settings]) -> AsyncIterator[Callable[..., TokenSource]]:
     sources: list[TokenSource] = []
     async with httpx.AsyncClient(base_url=AUTH) as client:
 
         def make(**variables: str) -> TokenSource:
-            auth = settings_for(**variables).hub.auth
-            sources.append(TokenSource(client, auth, clock=lambda: clock.now))
+            sources.append(TokenSource(client, settings_for(**variables).hub.auth))
             return sources[-1]
 
         yield make
@@ -130,12 +133,12 @@ async def test_a_token_is_kept_until_shortly_before_its_end(
 async def test_a_short_lived_token_is_used_for_three_quarters_of_its_life(
     endpoint: Endpoint, source: Callable[..., TokenSource], clock: Clock
 ) -> None:
-    endpoint.expires_in = 8
+    endpoint.expires_in = 80
     tokens = source()
     await tokens.token()
-    clock(5.9)
+    clock(59)
     assert await tokens.token() == "token-1"
-    clock(0.2)
+    clock(2)
     assert await tokens.token() == "token-2"
 
 

@@ -168,6 +168,32 @@ async def test_an_answer_through_tls_is_heard_as_well(
 
 
 @pytest.mark.parametrize("tls", [False, True])
+async def test_an_answer_that_comes_in_two_pieces_is_read_to_its_end(
+    open_hub: Callable[..., object], authority: Authority, tls: bool
+) -> None:
+    """Sending stops at the first piece; a TLS layer whose write was broken off would not read the second."""
+    body = error(409)
+
+    async def refuse(peer: Peer) -> None:
+        await peer.send(
+            b"HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
+        )
+        await asyncio.sleep(0.1)
+        await peer.send(body[:7])
+        await asyncio.sleep(0.1)
+        await peer.send(body[7:])
+        await stall(peer)
+
+    async with (
+        serving(with_tokens(refuse), authority.server if tls else None) as server,
+        open_hub(server.url, EXTRA_CA_CERTS=str(authority.bundle)) as hub,
+    ):
+        with pytest.raises(HubRefused):
+            await asyncio.wait_for(upload(hub, Source()), 20)
+
+
+@pytest.mark.parametrize("tls", [False, True])
 async def test_a_large_file_arrives_whole(
     open_hub: Callable[..., object], authority: Authority, tls: bool
 ) -> None:
