@@ -14,15 +14,15 @@ COMMAND = [sys.executable, "-m", "flame_node_agent"]
 
 
 def flame_node(
-    *arguments: str, environment: Mapping[str, str], directory: Path
+    *arguments: str, environment: Mapping[str, str], directory: Path, seconds: float = PATIENCE_SECONDS
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command to its end, which must come within ``seconds``."""
     return subprocess.run(
         [*COMMAND, *arguments],
         env=clean_environment() | dict(environment),
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=seconds,
         check=False,
     )

@@ -66,9 +66,14 @@ class RunningAgent:
 
     def delivered(self, answer: httpx.Response, auth: httpx.Auth) -> dict[str, Any]:
         """Wait until that upload has reached the hub, and give its last state."""
+        upload = self.settled(answer, auth)
+        assert upload["state"] == "delivered", upload
+        return upload
+
+    def settled(self, answer: httpx.Response, auth: httpx.Auth) -> dict[str, Any]:
+        """Wait until that upload has been delivered, or has failed for good, and give its last state."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while (upload := self.upload_of(answer, auth))["state"] != "delivered":
-            assert upload["state"] != "failed", upload["last_error"]
+        while (upload := self.upload_of(answer, auth))["state"] not in {"delivered", "failed"}:
             assert time.monotonic() < deadline, upload
             time.sleep(0.02)
         return upload

@@ -77,8 +77,8 @@ def test_unknown_analysis_has_no_tags(
 ) -> None:
     """A 404 names the analysis, whether or not there is such a tag."""
     unknown = uuid.uuid4()
-    form = {"files": {"file": b"content"}, "data": {"tag": "model"}} if method == "PUT" else {}
-    answer = live_agent.http.request(method, path, auth=bearers.of(unknown), **form)
+    files, data = ({"file": b"content"}, {"tag": "model"}) if method == "PUT" else (None, None)
+    answer = live_agent.http.request(method, path, auth=bearers.of(unknown), files=files, data=data)
     assert answer.status_code == 404
     assert answer.json() == {"detail": f"Analysis with ID {unknown} not found"}
 

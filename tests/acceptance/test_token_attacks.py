@@ -136,7 +136,7 @@ def test_changed_token_is_refused(
     ids=lambda t: t[:12],
 )
 def test_garbage_is_refused(any_agent: RunningAgent, token: str) -> None:
-    answer = any_agent.http.get("/local/tags", headers={"Authorization": f"Bearer {token}".encode()})
+    answer = any_agent.http.get("/local/tags", headers=[(b"Authorization", f"Bearer {token}".encode())])
     assert answer.status_code in {403, 400}, answer.text
     if answer.status_code == 403:
         assert answer.json() == REFUSED[1]

@@ -68,4 +68,4 @@ def _sealed_for(agent: RunningAgent, analysis: Analysis, node_id: object, conten
         data={"remote_node_id": str(node_id)},
     )
     assert answer.status_code == 200, answer.text
-    return urlsplit(answer.json()["url"]).path
+    return str(urlsplit(answer.json()["url"]).path)

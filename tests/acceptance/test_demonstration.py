@@ -1,0 +1,34 @@
+"""The demonstration as `make demo` runs it, at its full size."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.commands import flame_node
+
+LIMIT_SECONDS = 90.0
+
+
+@pytest.mark.timeout(LIMIT_SECONDS + 60)
+def test_demonstration_succeeds_in_time_and_shows_that_everything_matches(tmp_path: Path) -> None:
+    """Exit code 0, and a table in which every file is held as it was sent, the one of 256 MiB among them."""
+    started = time.monotonic()
+    ended = flame_node(
+        "demo", environment={"TMPDIR": str(tmp_path)}, directory=tmp_path, seconds=LIMIT_SECONDS
+    )
+    assert ended.returncode == 0, ended.stdout[-2_000:] + ended.stderr[-2_000:]
+    assert time.monotonic() - started < LIMIT_SECONDS
+    rows = [line for line in ended.stdout.splitlines() if line.rstrip().endswith((" same", " DIFF"))]
+    assert {re.split(r" {2,}", row)[0] for row in rows} >= {"model.pkl", "coefficients.csv", "embeddings.bin"}
+    assert [row for row in rows if "DIFF" in row] == []
+    assert {route for row in rows for route in ("/final", "/local", "/intermediate") if route in row} == {
+        "/final",
+        "/local",
+        "/intermediate",
+    }
+    assert any("256.0 MiB" in row for row in rows)
+    assert list(tmp_path.iterdir()) == []
