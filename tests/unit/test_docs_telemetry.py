@@ -44,6 +44,29 @@ def test_metric_is_documented_as_it_is_declared(name: str) -> None:
     assert_prose(meaning)
 
 
+def label_values() -> Iterator[tuple[str, str]]:
+    """Find the label values that the source writes out: (metric, value)."""
+    names = {id(metric): name for name, metric in own_metrics().items()}
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(
+                        value=ast.Attribute(attr=constant) | ast.Name(id=constant), attr="labels"
+                    ),
+                    args=values,
+                ):
+                    metric = names[id(vars(metrics)[constant])]
+                    yield from (
+                        (metric, str(each.value)) for each in values if isinstance(each, ast.Constant)
+                    )
+
+
+@pytest.mark.parametrize(("name", "value"), sorted(set(label_values())))
+def test_label_value_is_documented(name: str, value: str) -> None:
+    assert f"`{value}`" in rows(page("metrics.md"))[name][-1]
+
+
 # Log events
 
 
