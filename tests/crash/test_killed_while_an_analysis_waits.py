@@ -81,9 +81,7 @@ def test_another_file_of_the_same_name_and_content_is_not_taken_back(
     assert [file["id"] for file in ground.hub_files(analysis)] == [first["object_id"]]
 
 
-def _kill_while_waiting(
-    ground: Ground, agent: AgentProcess, point: Point, **fields: str
-) -> Analysis:
+def _kill_while_waiting(ground: Ground, agent: AgentProcess, point: Point, **fields: str) -> Analysis:
     analysis = ground.analysis()
     agent.arm(point)
     with pytest.raises(httpx.TransportError):

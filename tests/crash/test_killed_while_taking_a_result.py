@@ -24,7 +24,8 @@ LARGE = bytes(range(256)) * (20 * 1024 * 4)
 
 
 @pytest.mark.parametrize(
-    ("point", "content"), [(Point.OBJECT_STORED, SMALL), (Point.OBJECT_STORED, LARGE), (Point.PART_STORED, LARGE)]
+    ("point", "content"),
+    [(Point.OBJECT_STORED, SMALL), (Point.OBJECT_STORED, LARGE), (Point.PART_STORED, LARGE)],
 )
 def test_result_that_was_stored_but_not_committed_leaves_nothing(
     ground: Ground, agent: AgentProcess, point: Point, content: bytes
