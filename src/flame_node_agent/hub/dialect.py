@@ -51,11 +51,6 @@ class Dialect(StrEnum):
         """Whether the hub links an uploaded file to its analysis on its own."""
         return self is not Dialect.LEGACY
 
-    @property
-    def spelling(self) -> Spelling:
-        """How this generation writes the names of fields."""
-        return Spelling.CAMEL if self is Dialect.CAMEL else Spelling.SNAKE
-
 
 def unwrap(body: Any) -> Record | None:
     """Take a single record out of its envelope, if it has one; None for anything that is no record."""

@@ -42,7 +42,7 @@ class ListeningBackend(httpcore.AsyncNetworkBackend):
                 connected = await Socket.connect(host, port)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter from names no resolver would take
             raise httpcore.ConnectError(str(error)) from error
         return ListeningStream(connected, connected)
 

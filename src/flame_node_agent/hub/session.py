@@ -89,12 +89,9 @@ class HubSession:
         """
         token = await self._tokens.token()
         for last in (False, True):
-            request = self._client.build_request(
-                # Sealed files do not compress, so the hub is asked not to try.
-                "GET",
-                path,
-                headers={**_bearer(token), "Accept-Encoding": "identity"},
-            )
+            # Sealed files do not compress, so the hub is asked not to try.
+            headers = {**_bearer(token), "Accept-Encoding": "identity"}
+            request = self._client.build_request("GET", path, headers=headers)
             with counted(self._destination) as outcome:
                 async with opened(self._client, request, self._destination) as response:
                     if _is_file(response):
