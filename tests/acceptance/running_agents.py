@@ -87,6 +87,13 @@ class RunningAgent:
         with ThreadPoolExecutor(1) as worker:  # a test may run within an event loop
             return worker.submit(asyncio.run, self._objects(prefix)).result()
 
+    def await_emptied(self, prefix: str) -> None:
+        """Wait until no object is left whose key begins with ``prefix``."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while left := self.objects(prefix):
+            assert time.monotonic() < deadline, left
+            time.sleep(0.1)
+
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of one of the agent's tables, oldest first."""
         with psycopg.connect(self.database.dsn, row_factory=psycopg.rows.dict_row) as connection:

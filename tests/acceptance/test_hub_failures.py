@@ -46,14 +46,18 @@ def test_storage_that_keeps_no_single_file_is_told(
 ) -> None:
     """A 502 with the number, once the hub has had its repetitions."""
     with storage_that_keeps(files) as storage:
-        settings = {"HUB__STORAGE_BASE_URL": storage, "RESULTS__INTERMEDIATE_DEADLINE_SECONDS": "1"}
-        agent = new_agent(login, **settings).start()
+        agent = new_agent(
+            login,
+            HUB__STORAGE_BASE_URL=storage,
+            RESULTS__INTERMEDIATE_DEADLINE_SECONDS="1",
+            HTTP__READ_TIMEOUT_SECONDS="2",
+        ).start()
         answer = agent.http.put("/intermediate", auth=analysis.auth, files={"file": b"content"})
         assert answer.status_code == 502
         assert answer.json() == {
             "detail": f"Expected single uploaded file to be returned by storage service, got {files}"
         }
-        assert agent.objects("outbox/") == set()
+        agent.await_emptied("outbox/")
         agent.stop()
 
 

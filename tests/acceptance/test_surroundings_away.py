@@ -60,6 +60,7 @@ def surroundings(new_agent: NewAgent, parts: LazyParts) -> Iterator[Surroundings
             RESULTS__INTERMEDIATE_DEADLINE_SECONDS="3",
             RESULTS__LOOKUP_DEADLINE_SECONDS="1",
             OUTBOX__BACKOFF_CAP_SECONDS="1",
+            HTTP__READ_TIMEOUT_SECONDS="2",
         )
         stack.callback(issuer.stop)
         stack.callback(agent.stop)
@@ -169,10 +170,7 @@ def test_intermediate_result_that_cannot_be_delivered_leaves_nothing(
     assert_told_to_come_back(agent.http.put("/intermediate", auth=auth, files={"file": b"lost"}))
     assert time.monotonic() - started < 6
     all_there.hub.open()
-    eventually(
-        lambda: agent.http.get("/metrics"),
-        lambda _: agent.objects("outbox/") == agent.objects("inbound/") == set(),
-    )
+    agent.await_emptied("outbox/")
     assert len(all_there.development_hub.uploads()) == before
 
 
