@@ -12,6 +12,7 @@
     ├── NoBucket                 the hub says that an analysis has no bucket for such a file
     ├── ObjectStoreError
     │   ├── ObjectNotFound
+    │   ├── ObjectDamaged        the store gives other bytes than it was given
     │   └── ObjectStoreUnavailable
     ├── DatabaseUnavailable
     ├── IssuerUnavailable        no signing keys of the OIDC issuer could be had
@@ -116,6 +117,10 @@ class ObjectStoreError(NodeError):
 
 class ObjectNotFound(ObjectStoreError):
     """No object has this key."""
+
+
+class ObjectDamaged(ObjectStoreError):
+    """The store gives other bytes than it was given; they are not sent."""
 
 
 class ObjectStoreUnavailable(ObjectStoreError):

@@ -173,7 +173,9 @@ async def run(settings: Settings) -> None:
         if not stopping:
             log.info("agent.stopping", grace_seconds=settings.shutdown_grace_seconds)
             server.should_exit = True
-            stopping.append(asyncio.create_task(agent.worker.stop(settings.shutdown_grace_seconds - 2)))
+            stopping.append(
+                asyncio.create_task(agent.worker.stop(max(0.0, settings.shutdown_grace_seconds - 2)))
+            )
 
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from collections.abc import Generator
 
@@ -48,7 +49,7 @@ def bind(settings: Settings) -> list[socket.socket]:
     """Listen on every configured port.
 
     Raises:
-        SettingsError: naming the variable, when an address is not this machine's or a port is taken.
+        SettingsError: naming the variable, when the address is not this machine's or a port cannot be had.
     """
     sockets: list[socket.socket] = []
     for port in settings.listen.ports:
@@ -61,8 +62,17 @@ def bind(settings: Settings) -> list[socket.socket]:
             listening.close()
             for other in sockets:
                 other.close()
-            problem = f"cannot listen on {settings.listen.host}:{port} ({error.strerror}); choose free ports"
-            raise SettingsError([SettingsProblem("LISTEN__PORTS", problem)]) from error
+            raise SettingsError([_problem(settings.listen.host, port, error)]) from error
         listening.setblocking(False)
         sockets.append(listening)
     return sockets
+
+
+def _problem(host: str, port: int, error: OSError) -> SettingsProblem:
+    if error.errno == errno.EADDRINUSE:
+        return SettingsProblem("LISTEN__PORTS", f"port {port} is taken; choose ports that nobody listens on")
+    if error.errno == errno.EACCES:
+        return SettingsProblem("LISTEN__PORTS", f"port {port} is for privileged users; choose one above 1023")
+    return SettingsProblem(
+        "LISTEN__HOST", f"cannot listen on {host} ({error.strerror}); give an address of this host"
+    )

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from flame_node_agent.crypto.keys import parse_peer_key, shared_key
 from flame_node_agent.crypto.sealing import digest_of, seal, sealed_size
+from flame_node_agent.errors import ObjectDamaged
 from flame_node_agent.stores.objects import READ_BLOCK, ObjectStore
 from flame_node_agent.stores.uploads import Upload
 
@@ -56,15 +57,21 @@ class Source:
         self._passed: Sent | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes to send, at the agreed pace."""
+        """The bytes to send, at the agreed pace.
+
+        Raises:
+            ObjectDamaged: the store no longer gives what it was given; said before the last bytes are handed on, so
+                that nobody takes what was sent for the file.
+        """
         digest = hashlib.sha256()
         size = 0
         async for chunk in self._content(self._pace.block):
             await self._pace.wait_for(len(chunk))
-            digest.update(chunk)
+            if self._key is not None:
+                digest.update(chunk)
             size += len(chunk)
             yield chunk
-        self._passed = Sent(size, digest.hexdigest())
+        self._passed = Sent(size, digest.hexdigest() if self._key is not None else self._upload.sha256)
 
     async def sent(self) -> Sent:
         """Size and hash of those bytes, from the last complete pass or by making one that goes nowhere."""
@@ -76,10 +83,26 @@ class Source:
 
     async def _content(self, block: int) -> AsyncIterator[bytes]:
         async with self._objects.read(self._upload.object_key) as reader:
-            if self._key is None:
-                async for chunk in reader.chunks(block):
-                    yield chunk
-            else:
+            stored = _unchanged(reader.chunks(block), self._upload)
+            if self._key is not None:
                 assert self._upload.seal_nonce is not None
-                async for chunk in seal(reader.chunks(block), self._key, self._upload.seal_nonce):
-                    yield chunk
+                stored = seal(stored, self._key, self._upload.seal_nonce)
+            async for chunk in stored:
+                yield chunk
+
+
+async def _unchanged(chunks: AsyncIterator[bytes], upload: Upload) -> AsyncIterator[bytes]:
+    """Hold the last chunk back until size and hash of the whole have proved to be those that were accepted."""
+    digest = hashlib.sha256()
+    size = 0
+    held = b""
+    async for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+        if held:
+            yield held
+        held = chunk
+    if (size, digest.hexdigest()) != (upload.size, upload.sha256):
+        raise ObjectDamaged(f"{upload.object_key} is not what was stored: {size} bytes with another hash")
+    if held:
+        yield held

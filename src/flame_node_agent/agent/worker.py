@@ -17,6 +17,7 @@ from flame_node_agent.errors import (
     HubUnavailable,
     LeaseLost,
     NoBucket,
+    ObjectDamaged,
     ObjectNotFound,
     SealingError,
     is_retryable,
@@ -27,7 +28,7 @@ from flame_node_agent.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
-FINAL_FAILURES = (HubRefused, NoBucket, SealingError, ObjectNotFound)
+FINAL_FAILURES = (HubRefused, NoBucket, SealingError, ObjectNotFound, ObjectDamaged)
 LONGEST_WISH_SECONDS = 3600.0
 
 

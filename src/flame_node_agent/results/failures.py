@@ -24,6 +24,7 @@ from flame_node_agent.errors import (
     IssuerUnavailable,
     LeaseLost,
     NodeError,
+    ObjectDamaged,
     ObjectStoreUnavailable,
     Refused,
     TokenRejected,
@@ -63,6 +64,8 @@ def as_refusal(error: NodeError) -> Refused | None:
             return _unexpected(error.status)
         case HubCredentialsRefused():
             return _unexpected(401)
+        case ObjectDamaged():
+            return Refused(502, "Unexpected error from object store")
         case ObjectStoreUnavailable():
             return Busy("The object store is unavailable", retry_after=RETRY_AFTER_SECONDS)
         case DatabaseUnavailable():
