@@ -16,6 +16,7 @@ import pytest
 from dotenv import dotenv_values
 from hypothesis import settings
 
+from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.oidc import OidcIssuer
 from flame_node_agent.devstack.postgres import PostgresAccess
@@ -31,7 +32,7 @@ settings.load_profile("here")
 class HubFactory(Protocol):
     """See :meth:`LazyParts.hub`."""
 
-    def __call__(self, profile: str = ..., *, fresh: bool = ...) -> RunningHub: ...
+    def __call__(self, profile: Profile = ..., *, fresh: bool = ...) -> RunningHub: ...
 
 
 class EnvironmentFactory(Protocol):
@@ -41,7 +42,7 @@ class EnvironmentFactory(Protocol):
         self,
         hub: RunningHub | None = ...,
         *,
-        profile: str = ...,
+        profile: Profile = ...,
         flow: str | None = ...,
         database: PostgresAccess | None = ...,
         bucket: S3Access | None = ...,

@@ -26,7 +26,7 @@ def command() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing of the demonstration is running any more", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    except (StackError, Unexpected, httpx.HTTPError) as error:
+    except (StackError, Unexpected, httpx.HTTPError, OSError) as error:
         typer.echo(f"flame-node demo has failed: {error}", err=True)
         for note in getattr(error, "__notes__", []):
             typer.echo(note, err=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flame_node_agent.devstack.agent_server import settings_passed_on
-from flame_node_agent.devstack.hub_server import PROFILES
+from flame_node_agent.devstack.hub_server import PROFILES, Profile
 from flame_node_agent.devstack.processes import StackError
 from flame_node_agent.devstack.stack import Stack
 from flame_node_agent.devstack.supervisor import Supervisor
@@ -25,7 +25,7 @@ def command(
         typer.Option(help="Written once all is up, removed at the end: addresses, tokens and keys, as JSON."),
     ],
     hub_profile: Annotated[
-        str, typer.Option(help=f"The FLAME hub release to speak like: {', '.join(PROFILES)}.")
+        Profile, typer.Option(help="The FLAME hub release that the development hub speaks like.")
     ] = PROFILES[0],
 ) -> None:
     """Run the agent with everything it needs on this machine, for development.
@@ -40,6 +40,6 @@ def command(
     try:
         stack = Stack(state_dir, profile=hub_profile, agent_settings=settings_passed_on(os.environ))
         Supervisor(stack, ready_file.absolute(), typer.echo).run()
-    except StackError as error:
+    except (StackError, OSError) as error:
         typer.echo(f"flame-node dev: {error}", err=True)
         raise typer.Exit(1) from None

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from flame_node_agent.devstack.child_server import ChildServer
 from flame_node_agent.devstack.ports import LOOPBACK, await_ports
-from flame_node_agent.devstack.processes import Child, StackError, clean_environment
+from flame_node_agent.devstack.processes import Child, clean_environment
 
-PROFILES = ("0.8.21", "0.8.30", "0.13")
+Profile = Literal["0.8.21", "0.8.30", "0.13"]
 """The hub releases the development hub can speak like, oldest first."""
+
+PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 _READY_SECONDS = 30.0
 
@@ -39,10 +42,8 @@ class HubServer(ChildServer):
 
     title = "the development hub"
 
-    def __init__(self, directory: Path, *, port: int, profile: str) -> None:
+    def __init__(self, directory: Path, *, port: int, profile: Profile) -> None:
         super().__init__()
-        if profile not in PROFILES:
-            raise StackError(f"no hub profile {profile!r}; there are {', '.join(PROFILES)}")
         self.directory = directory
         self.profile = profile
         base = f"http://{LOOPBACK}:{port}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.private_files import read_json, write_json
 
@@ -74,7 +75,7 @@ class HubSeed:
         return {"HUB__AUTH__FLOW": flow} | login
 
 
-def default_flow(profile: str) -> str:
+def default_flow(profile: Profile) -> str:
     """How a node logs in at a hub of this release: robots became clients with 0.8.22."""
     return "robot" if profile == "0.8.21" else "client"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flame_node_agent.devstack.agent_server import SHUTDOWN_GRACE, AgentServer
 from flame_node_agent.devstack.child_server import ChildServer
-from flame_node_agent.devstack.hub_server import PROFILES, HubServer
+from flame_node_agent.devstack.hub_server import PROFILES, HubServer, Profile
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.oidc import OidcIssuer
 from flame_node_agent.devstack.ports import LOOPBACK
@@ -30,7 +30,11 @@ class Stack:
     """
 
     def __init__(
-        self, directory: Path, *, profile: str = PROFILES[0], agent_settings: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        *,
+        profile: Profile = PROFILES[0],
+        agent_settings: Mapping[str, str] | None = None,
     ) -> None:
         self.state = StateDirectory(directory)
         self.state.lock()
@@ -38,7 +42,9 @@ class Stack:
         self.nodes = NodeRegister.load(self.state.part("nodes"))
         self.seed = HubSeed.load(self.state.part("hub"), self.nodes)
         self.postgres = PostgresServer(
-            self.state.part("postgres"), port=facts.postgres_port, password=facts.postgres_password
+            self.state.part("postgres", mode=0o711),
+            port=facts.postgres_port,
+            password=facts.postgres_password,
         )
         self.s3 = S3Server(
             self.state.part("s3"),

@@ -86,6 +86,8 @@ class StateDirectory:
         known["s3_ports"] = tuple(known["s3_ports"])
         return StackFacts(**known)
 
-    def part(self, name: str) -> Path:
-        """The folder of one part."""
-        return self.path / name
+    def part(self, name: str, *, mode: int = 0o700) -> Path:
+        """The folder of one part, made with ``mode`` if it is not there."""
+        folder = self.path / name
+        folder.mkdir(mode=mode, exist_ok=True)
+        return folder

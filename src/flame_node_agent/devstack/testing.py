@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from flame_node_agent.devstack.hub_server import PROFILES, HubServer, HubUrls
+from flame_node_agent.devstack.hub_server import PROFILES, HubServer, HubUrls, Profile
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.oidc import OidcIssuer
 from flame_node_agent.devstack.ports import LOOPBACK, free_ports
@@ -55,7 +55,7 @@ class RunningHub:
         return self.server.urls
 
     @property
-    def profile(self) -> str:
+    def profile(self) -> Profile:
         return self.server.profile
 
     @property
@@ -102,7 +102,7 @@ class LazyParts:
     def __init__(self, *, in_containers: bool = False) -> None:
         self._in_containers = in_containers
         self._stack = contextlib.ExitStack()
-        self._shared_hubs: dict[str, RunningHub] = {}
+        self._shared_hubs: dict[Profile, RunningHub] = {}
 
     def close(self) -> None:
         """Stop everything that was started and remove its data."""
@@ -159,7 +159,7 @@ class LazyParts:
         """An empty bucket."""
         return self.s3.ensure_bucket(f"test-{uuid.uuid4().hex}")
 
-    def hub(self, profile: str = PROFILES[0], *, fresh: bool = False) -> RunningHub:
+    def hub(self, profile: Profile = PROFILES[0], *, fresh: bool = False) -> RunningHub:
         """The session's hub of this profile, running, without faults; or a ``fresh`` one for the caller."""
         if fresh or profile not in self._shared_hubs:
             hub = self._new_hub(profile)
@@ -176,7 +176,7 @@ class LazyParts:
         self,
         hub: RunningHub | None = None,
         *,
-        profile: str = PROFILES[0],
+        profile: Profile = PROFILES[0],
         flow: str | None = None,
         database: PostgresAccess | None = None,
         bucket: S3Access | None = None,
@@ -201,7 +201,7 @@ class LazyParts:
             **overrides,
         }
 
-    def _new_hub(self, profile: str) -> RunningHub:
+    def _new_hub(self, profile: Profile) -> RunningHub:
         directory = self.directory / f"hub-{uuid.uuid4().hex}"
         seed = HubSeed.load(directory, self.nodes)
         server = self._started(HubServer(directory, port=free_ports(1)[0], profile=profile))

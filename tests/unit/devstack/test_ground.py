@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flame_node_agent.devstack.agent_server import AgentServer, settings_passed_on
+from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.ports import LOOPBACK, await_ports, free_ports, is_free
 from flame_node_agent.devstack.private_files import read_json, write_json
@@ -67,7 +68,7 @@ def test_the_seed_is_drawn_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("profile", "flow"), [("0.8.21", "robot"), ("0.8.30", "client"), ("0.13", "client")])
-def test_a_node_logs_in_as_its_hub_knows_it(tmp_path: Path, profile: str, flow: str) -> None:
+def test_a_node_logs_in_as_its_hub_knows_it(tmp_path: Path, profile: Profile, flow: str) -> None:
     seed = HubSeed.load(tmp_path, NodeRegister.load(tmp_path))
     assert default_flow(profile) == flow
     assert seed.auth_variables(flow)["HUB__AUTH__FLOW"] == flow
