@@ -67,7 +67,10 @@ def running_stack() -> Iterator[Stack]:
         command += ["--state-dir", f"{directory}/state", "--ready-file", str(ready_file)]
         with Path(directory, "stack.log").open("w") as output:
             process = subprocess.Popen(
-                command, stdout=output, stderr=output, env={**os.environ, "LOG__LEVEL": "WARNING"}
+                command,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "LOG__LEVEL": "WARNING", "RESULTS__INTERMEDIATE_DEADLINE_SECONDS": "600"},
             )
         try:
             end = time.monotonic() + START_SECONDS

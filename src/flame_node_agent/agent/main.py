@@ -143,6 +143,7 @@ class Agent:
     async def close(self) -> None:
         """Close every connection."""
         await self.issuer_keys.close()
+        await self.hub.aclose()
         await self.transport.aclose()
         await self.objects.close()
         await self.database.close()

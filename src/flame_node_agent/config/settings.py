@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     extra_ca_certs: CertificateFile | None = Field(
         default=None,
         description="PEM file with certificate authorities that are trusted in addition to the system's, "
-        "for the hub, the OIDC issuer and the proxy.",
+        "for the hub, the OIDC issuer, the object store and the proxy.",
     )
     hub_adapter_client_id: Text = Field(
         default="hub-adapter",

@@ -16,7 +16,7 @@ import stamina
 from flame_node_agent.errors import HubCredentialsRefused, HubUnavailable, NodeError, is_retryable
 from flame_node_agent.telemetry.metrics import RETRIES
 
-ATTEMPTS = 12
+ATTEMPTS = 100  # the deadline ends most work first; this bounds what a deadline of hours could do
 BACKOFF_BASE_SECONDS = 0.2
 BACKOFF_CAP_SECONDS = 10.0
 _jitter = SystemRandom()

@@ -60,7 +60,7 @@ async def test_what_stays_as_it_is_is_raised_at_once(no_waiting: list[float], er
 
 
 async def test_attempts_are_bounded(no_waiting: list[float]) -> None:
-    errors = [HubUnexpected(500, str(number)) for number in range(100)]
+    errors = [HubUnexpected(500, str(number)) for number in range(ATTEMPTS + 1)]
     call = Failing(*errors)
 
     with pytest.raises(HubUnexpected) as caught:
