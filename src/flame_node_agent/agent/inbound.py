@@ -54,24 +54,24 @@ class Inbound:
         if sender.public_key_hex is None:
             raise PeerKeyInvalid("the node has no public key")
         key = shared_key(self._private_key, parse_peer_key(sender.public_key_hex, self._private_key))
-        async with self._storage.stream(file_id) as incoming:
-            head = bytearray()
-            async for chunk in incoming:
-                head += chunk
-                if len(head) > KEPT_IN_MEMORY:
-                    break
-            else:
-                probe = Probe(key)
-                probe.update(bytes(head))
-                yield open_sealed(_once(bytes(head)), key, probe.finish())
-                return
-            object_key = f"inbound/{uuid4()}"
-            async with self._staging.stage(object_key) as staged:
-                probe = Probe(key)
-                await staged.store(_checked(_joined(bytes(head), incoming), probe))
-                del head
-                form = probe.finish()
+        object_key = f"inbound/{uuid4()}"
         try:
+            async with self._storage.stream(file_id) as incoming:
+                head = bytearray()
+                async for chunk in incoming:
+                    head += chunk
+                    if len(head) > KEPT_IN_MEMORY:
+                        break
+                else:
+                    probe = Probe(key)
+                    probe.update(bytes(head))
+                    yield open_sealed(_once(bytes(head)), key, probe.finish())
+                    return
+                async with self._staging.stage(object_key) as staged:
+                    probe = Probe(key)
+                    await staged.store(_checked(_joined(bytes(head), incoming), probe))
+                    del head
+                    form = probe.finish()
             yield self._reopened(object_key, key, form)
         finally:
             # What cannot be removed now is known by its intent, and removed by the janitor.

@@ -54,20 +54,15 @@ class LocalResults:
         Raises:
             LeaseLost: the object was already given up as an orphan. DatabaseUnavailable.
         """
-        claim = {"object_key": object_key, "owner": self._owner}
-        if tag is None:
-            if not await self._database.execute(CLAIM_STAGED, claim):
-                raise LeaseLost(object_key)
-            return
-        tag_name = tag
-
-        async def write(connection: Connection) -> None:
-            cursor = await connection.execute(CLAIM_STAGED.encode(), claim)
+        # Tried only once: a second try could not tell a claim whose answer was lost from one that came too late.
+        async with self._database.connection() as connection, connection.transaction():
+            cursor = await connection.execute(
+                CLAIM_STAGED.encode(), {"object_key": object_key, "owner": self._owner}
+            )
             if cursor.rowcount != 1:
                 raise LeaseLost(object_key)
-            await _tag(connection, project_id, analysis_id, object_id, tag_name, filename)
-
-        await self._database.run(write)
+            if tag is not None:
+                await _tag(connection, project_id, analysis_id, object_id, tag, filename)
 
     async def tags(self, project_id: UUID) -> list[str]:
         """Names of a project's tags, oldest first."""

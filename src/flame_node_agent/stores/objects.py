@@ -19,7 +19,7 @@ from io import BytesIO
 import aiohttp
 import structlog
 from miniopy_async.api import Minio
-from miniopy_async.datatypes import MultipartUploader
+from miniopy_async.datatypes import MultipartUploader, Part
 from miniopy_async.error import InvalidResponseError, MinioException, S3Error
 
 from flame_node_agent.config.settings import Settings
@@ -136,7 +136,11 @@ class ObjectStore:
             metrics.OBJECT_STORE_OPERATIONS.labels("put", "error").inc()
             await asyncio.shield(writer.abandon())
             if isinstance(error, _TRANSPORT_FAILURES):
-                raise _translated(error, key) from error
+                translated = _translated(error, key)
+                if isinstance(translated, ObjectNotFound):
+                    # Somebody took it for an orphan and removed what was there of it.
+                    translated = ObjectStoreUnavailable("the upload was aborted by another")
+                raise translated from error
             raise
         metrics.OBJECT_STORE_OPERATIONS.labels("put", "ok").inc()
         return stored
@@ -230,6 +234,21 @@ class ObjectStore:
         """A multipart upload that has not begun yet."""
         return self._client.multipart_uploader(self._bucket, key, content_type=content_type)
 
+    async def put_part(self, upload: MultipartUploader, body: bytes, number: int) -> None:
+        """One attempt at one part.
+
+        Not by ``upload.upload_part``, which aborts everything when the attempt fails, so that no other can succeed.
+        """
+        etag = await self._client._upload_part(  # noqa: SLF001
+            self._bucket,
+            upload._object_name,  # noqa: SLF001
+            BytesIO(body),
+            upload._headers,  # noqa: SLF001
+            upload._upload_id,  # noqa: SLF001
+            number,
+        )
+        upload._parts.append(Part(number, etag))  # noqa: SLF001
+
 
 class _Writer:
     """One object on its way into the store."""
@@ -302,7 +321,7 @@ class _Writer:
         assert self._uploader is not None
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                await self._uploader.upload_part(BytesIO(body), number)
+                await self._store.put_part(self._uploader, body, number)
             except _TRANSPORT_FAILURES as error:
                 await _pause_or_raise(error, attempt)
             else:

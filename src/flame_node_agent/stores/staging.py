@@ -8,12 +8,12 @@ what a killed agent left is removed by any other, without ever guessing from the
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
-from flame_node_agent.errors import DatabaseUnavailable, ObjectStoreError
+from flame_node_agent.errors import DatabaseUnavailable, LeaseLost, ObjectStoreError
 from flame_node_agent.stores.database import Database
 from flame_node_agent.stores.objects import Chunk, ObjectStore, StoredObject
 
@@ -47,6 +47,7 @@ class Staging:
         self._lease_seconds = lease_seconds
         self.owner = uuid.uuid4()
         self._sweeper = uuid.uuid4()
+        self._wanted: set[str] = set()
 
     @asynccontextmanager
     async def stage(self, key: str) -> AsyncIterator[Staged]:
@@ -59,36 +60,50 @@ class Staging:
             "INSERT INTO staged_object (object_key, owner, lease_expires_at)"
             " VALUES (%(object_key)s, %(owner)s, now() + make_interval(secs => %(lease)s))"
             " ON CONFLICT (object_key) DO NOTHING",
-            {"object_key": key, "owner": self.owner, "lease": self._lease_seconds},
+            self._values(key, self.owner),
         )
+        self._wanted.add(key)
         try:
             yield Staged(self._objects, key)
+        except LeaseLost:
+            # Another agent took it for an orphan. What was written after it had looked is nobody's.
+            with self._left_to_the_janitor(key):
+                await self._orphan(key)
+            raise
         except BaseException:
-            try:
+            with self._left_to_the_janitor(key):
                 await self.discard(key)
-            except (DatabaseUnavailable, ObjectStoreError) as error:
-                # The intent stays, and with it the janitor's knowledge of the object.
-                log.warning("object.not_cleaned", key=key, error=repr(error))
             raise
 
     async def discard(self, key: str) -> None:
-        """Remove an object that is still only intended by this agent; one that was claimed is left alone."""
-        parameters = {"object_key": key, "owner": self.owner}
-        rows = await self._database.execute(
-            "SELECT 1 FROM staged_object WHERE object_key = %(object_key)s AND owner = %(owner)s", parameters
+        """Remove an object that is still only intended by this agent; one that was claimed is left alone.
+
+        Whatever becomes of it here, the intent is not renewed any more, so the janitor gets it in the end.
+        """
+        if key not in self._wanted:
+            return
+        self._wanted.discard(key)
+        # Taken over first: a claim that is still under way in the database comes either before this, or to nothing.
+        taken = await self._database.execute(
+            "UPDATE staged_object SET owner = %(sweeper)s,"
+            " lease_expires_at = now() + make_interval(secs => %(lease)s)"
+            " WHERE object_key = %(object_key)s AND owner = %(owner)s RETURNING 1",
+            self._values(key, self.owner) | {"sweeper": self._sweeper},
         )
-        if rows:
-            await self._objects.delete(key)
-            await self._database.execute(CLAIM_STAGED, parameters)
+        if taken:
+            await self._remove(key)
 
     async def renew(self) -> int:
-        """Keep this agent's intents; how many there are."""
+        """Keep the intents of what this agent is still working on; how many there are."""
+        wanted = list(self._wanted)
         rows = await self._database.execute(
             "UPDATE staged_object SET lease_expires_at = now() + make_interval(secs => %(lease)s)"
-            " WHERE owner = %(owner)s RETURNING 1",
-            {"owner": self.owner, "lease": self._lease_seconds},
+            " WHERE owner = %(owner)s AND object_key = ANY(%(wanted)s) RETURNING object_key",
+            {"owner": self.owner, "lease": self._lease_seconds, "wanted": wanted},
         )
-        return len(rows)
+        renewed = {row["object_key"] for row in rows}
+        self._wanted.difference_update(key for key in wanted if key not in renewed)  # claimed, or lost
+        return len(renewed)
 
     async def sweep(self) -> int:
         """Remove what agents that are gone have left half-written; how many objects were removed.
@@ -103,9 +118,33 @@ class Staging:
             {"owner": self._sweeper, "lease": self._lease_seconds},
         )
         for row in rows:
-            key = row["object_key"]
-            await self._objects.abort_unfinished(key)
-            await self._objects.delete(key)
-            await self._database.execute(CLAIM_STAGED, {"object_key": key, "owner": self._sweeper})
-            log.info("orphan.removed", key=key)
+            await self._remove(row["object_key"])
+            log.info("orphan.removed", key=row["object_key"])
         return len(rows)
+
+    async def _remove(self, key: str) -> None:
+        """Remove everything under a key whose intent is the sweeper's, and then the intent."""
+        await self._objects.abort_unfinished(key)
+        await self._objects.delete(key)
+        await self._database.execute(CLAIM_STAGED, {"object_key": key, "owner": self._sweeper})
+
+    async def _orphan(self, key: str) -> None:
+        """Announce an object that belongs to nobody, for the next sweep."""
+        self._wanted.discard(key)
+        await self._database.execute(
+            "INSERT INTO staged_object (object_key, owner, lease_expires_at)"
+            " VALUES (%(object_key)s, %(owner)s, now()) ON CONFLICT (object_key)"
+            " DO UPDATE SET owner = excluded.owner, lease_expires_at = excluded.lease_expires_at",
+            self._values(key, self._sweeper),
+        )
+
+    def _values(self, key: str, owner: uuid.UUID) -> dict[str, object]:
+        return {"object_key": key, "owner": owner, "lease": self._lease_seconds}
+
+    @contextmanager
+    def _left_to_the_janitor(self, key: str) -> Iterator[None]:
+        """Where the stores are away, the intent stays, and with it the janitor's knowledge of the object."""
+        try:
+            yield
+        except (DatabaseUnavailable, ObjectStoreError) as error:
+            log.warning("object.not_cleaned", key=key, error=repr(error))
