@@ -22,6 +22,7 @@ from flame_node_agent.devstack.oidc import OidcIssuer
 from flame_node_agent.devstack.postgres import PostgresAccess
 from flame_node_agent.devstack.s3 import S3Access
 from flame_node_agent.devstack.testing import BucketServer, DatabaseServer, LazyParts, RunningHub
+from tests.acceptance.certified_issuer import AT_HAND
 
 pytest_plugins = ["tests.scheduling"]
 
@@ -63,8 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[GROUND] = _settle_ground()
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    return f"PostgreSQL and S3: {config.stash[GROUND]}"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    issuers = (
+        "embedded, and oidc-provider of npm" if AT_HAND else "only the embedded one, as there is no Node.js"
+    )
+    return [f"PostgreSQL and S3: {config.stash[GROUND]}", f"token issuers: {issuers}"]
 
 
 def _settle_ground() -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
+from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.seed import default_flow
 from flame_node_agent.devstack.testing import LazyParts
 from tests.acceptance.hub_accounts import HubAccounts, Login, accounts_of
 from tests.acceptance.hub_user import HubUser
 from tests.acceptance.running_agents import RunningAgent
 
-ANY_PROFILE = "0.8.21"
+ANY_PROFILE: Profile = "0.8.21"
 
 
 class AgentGround:
@@ -22,7 +23,7 @@ class AgentGround:
         self._environment_hub = environment_hub
         self._shared: dict[Login, RunningAgent] = {}
         self._peers: dict[Login, RunningAgent] = {}
-        self._users: dict[str | None, HubUser] = {}
+        self._users: dict[Profile | None, HubUser] = {}
         self.agents: list[RunningAgent] = []
 
     def shared(self, login: Login) -> RunningAgent:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flame_node_agent.config.hub import HubSettings
-from flame_node_agent.devstack.hub_server import PROFILES
+from flame_node_agent.devstack.hub_server import PROFILES, Profile
 from flame_node_agent.devstack.seed import HubSeed, default_flow
 from flame_node_agent.devstack.testing import RunningHub
 
@@ -27,7 +27,7 @@ _WAY_THERE = ("PROXY__HTTP_URL", "PROXY__HTTPS_URL", "EXTRA_CA_CERTS")
 class Login:
     """Which hub an agent talks to and how it signs in; ``profile`` is None for the hub of the environment."""
 
-    profile: str | None
+    profile: Profile | None
     flow: str
 
     def __str__(self) -> str:

@@ -10,11 +10,12 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
-import truststore
 
+from flame_node_agent.hub.tls import tls_context
 from tests.acceptance.hub_accounts import USER_PASSWORD, USERNAME, HubAccounts
 
 PATIENCE_SECONDS = 30.0
@@ -169,10 +170,8 @@ def _snake(record: Record) -> Record:
 
 
 def _trust(accounts: HubAccounts) -> ssl.SSLContext:
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if extra := accounts.variables.get("EXTRA_CA_CERTS"):
-        context.load_verify_locations(extra)
-    return context
+    extra = accounts.variables.get("EXTRA_CA_CERTS")
+    return tls_context(Path(extra) if extra else None)
 
 
 def _proxy(accounts: HubAccounts) -> str | None:

@@ -44,7 +44,7 @@ def exported(agent: RunningAgent, directory: Path, analysis: Analysis) -> list[d
 def test_ledger_tells_what_has_left_this_node(
     agent: RunningAgent, analysis: Analysis, nodes: NodeRegister, tmp_path: Path, file_name: str
 ) -> None:
-    """A row for a final result and one for a sealed one, none for a local one: name, sizes, hashes, where to, who for."""
+    """A row for a final result and one for a sealed one, none for a local one, with all that is asked of them."""
     content, number = os.urandom(70_000), 70_000
     final = agent.http.put("/final", auth=analysis.auth, files={"file": (file_name, content)})
     agent.delivered(final, analysis.auth)
