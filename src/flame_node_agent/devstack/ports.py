@@ -32,16 +32,17 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int, *, companion: int = 0) -> list[int]:
-    """``count`` different free ports; with ``companion`` the port that many higher is free as well.
+    """``count`` different free ports; with ``companion`` the port that many higher is free as well, and not given out.
 
     SeaweedFS opens its gRPC port 10,000 above each HTTP port. StackError when the machine has none left.
     """
     found: list[int] = []
     for _ in range(2_000):
         port = _draw.randint(_LOWEST, _HIGHEST)
-        if port not in _given and is_free(port) and (not companion or is_free(port + companion)):
+        wanted = {port, port + companion}
+        if wanted.isdisjoint(_given) and all(is_free(each) for each in wanted):
             found.append(port)
-            _given.add(port)
+            _given.update(wanted)
         if len(found) == count:
             return found
     raise StackError(f"no {count} free ports between {_LOWEST} and {_HIGHEST} on this machine")
