@@ -52,3 +52,14 @@ def own_parts() -> Iterator[LazyParts]:
     """Servers for tests that kill servers; nobody else uses them."""
     with contextlib.closing(LazyParts()) as found:
         yield found
+
+
+@pytest.fixture
+def own_ground(own_parts: LazyParts, tmp_path: Path) -> Iterator[Ground]:
+    """Fresh ground on those servers, all of which run."""
+    hub = own_parts.hub("0.13")
+    for server in (own_parts.postgres, own_parts.s3):
+        if not server.child.alive:
+            server.start()
+    with contextlib.closing(Ground(own_parts, hub, tmp_path)) as found:
+        yield found

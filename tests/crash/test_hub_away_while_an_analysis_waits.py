@@ -59,6 +59,7 @@ def test_nothing_is_left_of_intermediate_results_that_could_not_be_delivered(
         assert ground.hub_files(analysis) == []
 
 
+@pytest.mark.parametrize("ground", ["0.13"], indirect=True, scope="module")
 def test_file_that_the_hub_finishes_after_the_agent_has_given_up_is_taken_back(ground: Ground) -> None:
     sealed = {"remote_node_id": str(ground.parts.nodes.peer.id)}
     requests = [(ground.analysis(), CONTENT, fields) for fields in ({}, sealed)]
@@ -151,6 +152,7 @@ def _assert_unavailable(
     assert took < DEADLINE_SECONDS + 4, "a lookup may take a second more, and machines are slow at times"
 
 
+@pytest.mark.parametrize("ground", ["0.13"], indirect=True, scope="module")
 def test_delivered_file_is_not_taken_back_with_another_of_the_same_name_and_content(ground: Ground) -> None:
     """One request died before its file arrived, another is in the midst of being answered."""
     analysis = ground.analysis()
