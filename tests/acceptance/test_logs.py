@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -15,7 +17,7 @@ from tests.acceptance.bearers import Bearers
 from tests.acceptance.conftest import Analysis, NewAgent
 from tests.acceptance.discretion import TELLTALE, assert_discreet, secrets_of
 from tests.acceptance.hub_accounts import Login
-from tests.acceptance.running_agents import RunningAgent
+from tests.acceptance.running_agents import PATIENCE_SECONDS, RunningAgent
 
 CONTENT = f"content-of-{TELLTALE}".encode()
 
@@ -76,12 +78,20 @@ def test_log_holds_no_secret_token_content_or_sql(
 def test_every_line_is_one_event_in_json(agent: RunningAgent, analysis: Analysis) -> None:
     """With its name, level and time; requests are told with what they cost, by route and not by address."""
     agent.http.put("/local", auth=analysis.auth, files={"file": b"content"}).raise_for_status()
-    events = [json.loads(line) for line in agent.log().splitlines()]
-    assert all({"event", "level", "timestamp", "logger"} <= event.keys() for event in events)
-    (told,) = [
-        event
-        for event in events
-        if event["event"] == "request.finished" and event["analysis"] == str(analysis.id)
-    ]
+    told = told_of(agent, analysis)
     assert (told["method"], told["route"], told["status"]) == ("PUT", "/local", 200)
     assert told["received"] > len(b"content")
+    events = [json.loads(line) for line in agent.log().splitlines(keepends=True) if line.endswith("\n")]
+    assert all({"event", "level", "timestamp", "logger"} <= event.keys() for event in events)
+
+
+def told_of(agent: RunningAgent, analysis: Analysis) -> dict[str, Any]:
+    """The line about the analysis' only request; it comes a moment after the answer."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (
+        lines := [line for line in agent.log().splitlines() if f'"analysis": "{analysis.id}"' in line]
+    ):
+        assert time.monotonic() < deadline, "no line about the request"
+        time.sleep(0.02)
+    (line,) = lines
+    return dict(json.loads(line))
