@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from pathlib import Path
 
 from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.seed import default_flow
 from flame_node_agent.devstack.testing import LazyParts
-from tests.acceptance.hub_accounts import HubAccounts, Login, accounts_of
+from tests.acceptance.hub_accounts import HubAccounts, Login, accounts_in, accounts_of
 from tests.acceptance.hub_user import HubUser
 from tests.acceptance.running_agents import RunningAgent
 
@@ -18,9 +19,8 @@ ANY_PROFILE: Profile = "0.8.21"
 class AgentGround:
     """Makes agents; knows all it has made, in ``agents``."""
 
-    def __init__(self, parts: LazyParts, environment_hub: HubAccounts | None) -> None:
+    def __init__(self, parts: LazyParts) -> None:
         self._parts = parts
-        self._environment_hub = environment_hub
         self._shared: dict[Login, RunningAgent] = {}
         self._peers: dict[Login, RunningAgent] = {}
         self._users: dict[Profile | None, HubUser] = {}
@@ -57,8 +57,7 @@ class AgentGround:
         """The credentials at the login's hub."""
         if login.profile is not None:
             return accounts_of(self._parts.hub(login.profile))
-        assert self._environment_hub is not None
-        return self._environment_hub
+        return accounts_in(os.environ)
 
     def user(self, login: Login) -> HubUser:
         """A user of the login's hub."""

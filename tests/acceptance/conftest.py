@@ -18,7 +18,7 @@ from flame_node_agent.devstack.testing import LazyParts, RunningHub
 from tests.acceptance.agent_ground import AgentGround
 from tests.acceptance.bearers import Bearer, Bearers
 from tests.acceptance.discretion import TELLTALE, assert_discreet
-from tests.acceptance.hub_accounts import Login, accounts_in, development_logins, live_logins
+from tests.acceptance.hub_accounts import Login, development_logins, live_logins
 from tests.acceptance.hub_user import HubUser
 from tests.acceptance.running_agents import RunningAgent
 
@@ -74,7 +74,7 @@ def bearers(parts: LazyParts) -> Bearers:
 @pytest.fixture(scope="session")
 def ground(parts: LazyParts, bearers: Bearers) -> Iterator[AgentGround]:
     """At the end of the session, the whole log of each agent is searched for what must not be in it."""
-    ground = AgentGround(parts, accounts_in(os.environ))
+    ground = AgentGround(parts)
     yield ground
     ground.close()
     for agent in ground.agents:

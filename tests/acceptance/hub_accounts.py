@@ -51,15 +51,12 @@ class HubAccounts:
         return self.variables[f"HUB__{service.upper()}_BASE_URL"].rstrip("/")
 
 
-def accounts_in(environment: Mapping[str, str]) -> HubAccounts | None:
-    """The hub that the variables name; None when they name none.
+def accounts_in(environment: Mapping[str, str]) -> HubAccounts:
+    """The hub that the variables name.
 
-    Raises ValueError when only some of the credentials are given: both flows are to be tried.
+    Raises ValueError when some of the credentials are missing: both flows are to be tried.
     """
-    given = [name for name in _CREDENTIALS if environment.get(name)]
-    if not given:
-        return None
-    if missing := [name for name in _CREDENTIALS if name not in given]:
+    if missing := [name for name in _CREDENTIALS if not environment.get(name)]:
         raise ValueError(f"live tests sign in as a robot and as a user; also set {', '.join(missing)}")
     known = {name: environment[name] for name in (*_CREDENTIALS, *_WAY_THERE) if environment.get(name)}
     return HubAccounts({**known, **{name: environment.get(name) or _default(name) for name in _BASE_URLS}})
@@ -79,7 +76,7 @@ def accounts_of(hub: RunningHub) -> HubAccounts:
 
 def live_logins(environment: Mapping[str, str]) -> list[Login]:
     """Every way in which the live tests are run: a node's own account and a user's, at each hub."""
-    if accounts_in(environment) is None:
+    if not any(environment.get(name) for name in _CREDENTIALS):
         return [Login(profile, flow) for profile in PROFILES for flow in (default_flow(profile), PASSWORD)]
     flow = environment.get("HUB__AUTH__FLOW", "robot")
     return [Login(None, "robot" if flow == PASSWORD else flow), Login(None, PASSWORD)]
