@@ -19,7 +19,7 @@ class OutboxSettings(Group):
         default=0, description="Bytes per second that all uploads of one agent together may use."
     )
     lease_seconds: Seconds = Field(
-        default=60,
+        default=20,
         description="Time after which another agent takes over an upload whose agent has died, or removes what "
         "it has left half-written. A living agent renews its leases long before.",
     )

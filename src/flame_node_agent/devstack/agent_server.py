@@ -15,8 +15,12 @@ from flame_node_agent.devstack.private_files import write_private
 from flame_node_agent.devstack.processes import Child, clean_environment
 
 _READY_SECONDS = 60.0
-SHUTDOWN_GRACE = {"SHUTDOWN_GRACE_SECONDS": "10"}
-"""Shorter than in production, for the patience of somebody who has pressed Ctrl-C."""
+IMPATIENCE = {
+    "SHUTDOWN_GRACE_SECONDS": "10",
+    "OUTBOX__LEASE_SECONDS": "5",
+    "OUTBOX__BACKOFF_CAP_SECONDS": "5",
+}
+"""Shorter than in production, for somebody who has pressed Ctrl-C, or kills parts and waits for what comes of it."""
 
 _PASSED_ON = ("HTTP__", "JANITOR__", "LOG__", "OUTBOX__", "RESULTS__", "SHUTDOWN_GRACE_SECONDS")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from flame_node_agent.devstack.agent_server import SHUTDOWN_GRACE, AgentServer
+from flame_node_agent.devstack.agent_server import IMPATIENCE, AgentServer
 from flame_node_agent.devstack.child_server import ChildServer
 from flame_node_agent.devstack.hub_server import PROFILES, HubServer, Profile
 from flame_node_agent.devstack.nodes import NodeRegister
@@ -117,6 +117,6 @@ class Stack:
             "CRYPTO__ECDH_PRIVATE_KEY_PATH": str(self.nodes.own_key_path),
             "LISTEN__HOST": LOOPBACK,
             "LISTEN__PORTS": ",".join(map(str, self.agent.ports)),
-            **SHUTDOWN_GRACE,
+            **IMPATIENCE,
             **self._agent_settings,
         }

@@ -9,9 +9,6 @@ from flame_node_agent.devstack.demo.narrator import Stopwatch
 from flame_node_agent.devstack.demo.samples import small_result
 from flame_node_agent.devstack.demo.stage import Stage
 
-SETTINGS = {"OUTBOX__BACKOFF_CAP_SECONDS": "5", "OUTBOX__LEASE_SECONDS": "5"}
-"""Less patience than in production, so that the demonstration does not wait for a minute after an outage."""
-
 
 def survive_outage(stage: Stage) -> None:
     """Accept with the hub away, die, come back, deliver: once."""

@@ -9,7 +9,7 @@ from flame_node_agent.devstack.demo.deliveries import keep_local, seal_for_anoth
 from flame_node_agent.devstack.demo.folder import demo_folder
 from flame_node_agent.devstack.demo.identity import obtain_token
 from flame_node_agent.devstack.demo.narrator import Narrator, Stopwatch
-from flame_node_agent.devstack.demo.outage import SETTINGS, survive_outage
+from flame_node_agent.devstack.demo.outage import survive_outage
 from flame_node_agent.devstack.demo.stage import Stage
 from flame_node_agent.devstack.seed import SeededAnalysis
 from flame_node_agent.devstack.stack import Stack
@@ -24,7 +24,7 @@ def tell(narrator: Narrator) -> bool:
     watch = Stopwatch()
     narrator.title("flame-node demo: what becomes of a result between an analysis and the hub")
     with demo_folder() as folder:
-        stack = Stack(folder, agent_settings=SETTINGS)
+        stack = Stack(folder)
         narrator.chapter("The parts start, all of them real and all on this machine")
         with running(stack, lambda part: narrator.did(part)):
             rows = _chapters(stack, narrator)
