@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,9 @@ from flame_node_agent.devstack.s3 import S3Access
 
 PATIENCE_SECONDS = 30.0
 UPLOAD_ID = "X-Upload-Id"
+
+type State = dict[str, Any]
+"""What GET /uploads/{upload_id} answers."""
 
 
 class RunningAgent:
@@ -58,22 +61,26 @@ class RunningAgent:
             log.seek(since)
             return log.read().decode(errors="replace")
 
-    def upload_of(self, answer: httpx.Response, auth: httpx.Auth) -> dict[str, Any]:
+    def upload_of(self, answer: httpx.Response, auth: httpx.Auth) -> State:
         """The state of the upload that an answer to PUT /final names."""
         found = self.http.get(f"/uploads/{answer.headers[UPLOAD_ID]}", auth=auth)
         assert found.status_code == 200, found.text
         return dict(found.json())
 
-    def delivered(self, answer: httpx.Response, auth: httpx.Auth) -> dict[str, Any]:
+    def delivered(self, answer: httpx.Response, auth: httpx.Auth) -> State:
         """Wait until that upload has reached the hub, and give its last state."""
         upload = self.settled(answer, auth)
         assert upload["state"] == "delivered", upload
         return upload
 
-    def settled(self, answer: httpx.Response, auth: httpx.Auth) -> dict[str, Any]:
+    def settled(self, answer: httpx.Response, auth: httpx.Auth) -> State:
         """Wait until that upload has been delivered, or has failed for good, and give its last state."""
+        return self.awaited(answer, auth, lambda upload: upload["state"] in {"delivered", "failed"})
+
+    def awaited(self, answer: httpx.Response, auth: httpx.Auth, holds: Callable[[State], bool]) -> State:
+        """Wait until something holds of that upload's state, and give that state."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while (upload := self.upload_of(answer, auth))["state"] not in {"delivered", "failed"}:
+        while not holds(upload := self.upload_of(answer, auth)):
             assert time.monotonic() < deadline, upload
             time.sleep(0.02)
         return upload

@@ -44,13 +44,14 @@ def storage_that_keeps(files: int) -> Iterator[str]:
 def test_storage_that_keeps_no_single_file_is_told(
     new_agent: NewAgent, login: Login, analysis: Analysis, files: int
 ) -> None:
-    """A 502 with the number, once the hub has had its repetitions."""
+    """A 502 with the number to who waits, once the hub has had its repetitions; a final result is kept and tried on."""
     with storage_that_keeps(files) as storage:
         agent = new_agent(
             login,
             HUB__STORAGE_BASE_URL=storage,
             RESULTS__INTERMEDIATE_DEADLINE_SECONDS="1",
             HTTP__READ_TIMEOUT_SECONDS="2",
+            OUTBOX__BACKOFF_CAP_SECONDS="1",
         ).start()
         answer = agent.http.put("/intermediate", auth=analysis.auth, files={"file": b"content"})
         assert answer.status_code == 502
@@ -58,6 +59,11 @@ def test_storage_that_keeps_no_single_file_is_told(
             "detail": f"Expected single uploaded file to be returned by storage service, got {files}"
         }
         agent.await_emptied("outbox/")
+        final = agent.http.put("/final", auth=analysis.auth, files={"file": b"content"})
+        assert final.status_code == 204
+        upload = agent.awaited(final, analysis.auth, lambda upload: upload["attempts"] >= 2)
+        assert upload["state"] in {"waiting", "uploading"}
+        assert upload["last_error"].endswith(f"returned by storage service, got {files}")
         agent.stop()
 
 
