@@ -217,6 +217,8 @@ class Delivery:
             file = BucketFile(
                 id=file_id, name=path, path=path, size=upload.size, bucket_id=bucket.storage_bucket_id
             )
+            # Such hubs take a second link for another file, and this agent may have slept since it looked.
+            await self._outbox.confirm(upload)
             await self._hub.core.link(bucket, file)
         delivered = await self._outbox.mark_delivered(upload)
         metrics.UPLOADS_DELIVERED.labels(upload.kind).inc()

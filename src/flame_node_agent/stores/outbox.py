@@ -139,6 +139,11 @@ class Outbox:
         )
         return {row["lease_token"] for row in rows}
 
+    async def confirm(self, upload: Upload) -> None:
+        """Make sure that the lease is still held, before something that must not be done twice; LeaseLost."""
+        if upload.lease_token is None or not await self.renew([upload.lease_token]):
+            raise LeaseLost(str(upload.upload_id))
+
     async def resolve_bucket(self, upload: Upload, bucket: AnalysisBucket) -> Upload:
         """Note where the file goes, once the hub has said so."""
         return await self._change(
