@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
+import psutil
 
 from flame_node_agent.devstack.ports import await_ports
 from flame_node_agent.devstack.processes import Child, clean_environment
@@ -108,6 +109,14 @@ class AgentProcess:
     def resume(self) -> None:
         """SIGCONT."""
         os.kill(self.child.pid, signal.SIGCONT)
+
+    def await_pause(self) -> None:
+        """Wait until the SIGSTOP that was armed has come."""
+
+        def paused() -> None:
+            assert psutil.Process(self.child.pid).status() == psutil.STATUS_STOPPED
+
+        eventually(paused)
 
     def arm(self, point: Point, order: signal.Signals = signal.SIGKILL) -> None:
         """Let it send itself ``order`` when it next comes to ``point``."""

@@ -32,6 +32,7 @@ Method = Callable[..., Awaitable[Any]]
 class Point(StrEnum):
     """Where an agent can end. Each names what has happened last, or what is about to happen."""
 
+    BEFORE_STORING = "before-storing"
     PART_STORED = "part-stored"
     OBJECT_STORED = "object-stored"
     RESULT_COMMITTED = "result-committed"
@@ -41,6 +42,7 @@ class Point(StrEnum):
     UPLOADED = "uploaded"
     DEPARTURE_WRITTEN = "departure-written"
     UPLOAD_NOTED = "upload-noted"
+    LINK_LOOKED_FOR = "link-looked-for"
     BEFORE_LINK = "before-link"
     LINKED = "linked"
     BEFORE_CLOSING = "before-closing"
@@ -63,6 +65,7 @@ class _Hook:
 
 
 _HOOKS: dict[Point, _Hook] = {
+    Point.BEFORE_STORING: _Hook(ObjectStore, "put_whole", after=False),
     Point.PART_STORED: _Hook(objects._Writer, "_upload", after=True),
     Point.OBJECT_STORED: _Hook(ObjectStore, "put", after=True),
     Point.RESULT_COMMITTED: _Hook(Outbox, "enqueue", after=True),
@@ -72,6 +75,7 @@ _HOOKS: dict[Point, _Hook] = {
     # Within the transaction that notes the upload, so that all of it is undone.
     Point.DEPARTURE_WRITTEN: _Hook(outbox, "append", after=True),
     Point.UPLOAD_NOTED: _Hook(Outbox, "mark_uploaded", after=True),
+    Point.LINK_LOOKED_FOR: _Hook(HubCore, "find_link", after=True),
     Point.BEFORE_LINK: _Hook(HubCore, "link", after=False),
     Point.LINKED: _Hook(HubCore, "link", after=True),
     Point.BEFORE_CLOSING: _Hook(Outbox, "mark_delivered", after=False),
