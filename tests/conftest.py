@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pytest
 from dotenv import dotenv_values
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.nodes import NodeRegister
@@ -26,7 +26,8 @@ from tests.acceptance.certified_issuer import AT_HAND
 
 pytest_plugins = ["tests.scheduling"]
 
-settings.register_profile("here", deadline=None)  # the machines that run this are shared
+# The machines that run this are shared, so how long an example takes to run or to make tells nothing of the code.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")
 
 

@@ -46,7 +46,7 @@ async def stored(store: FileStore, body: bytes, size: int) -> list[tuple[str, by
     return found
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     contents=st.lists(
         st.binary(max_size=300) | st.sampled_from([b"\r\n--cu", b"\r\n--cut", b"--cut--", b"\r"]), max_size=4

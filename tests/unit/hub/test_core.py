@@ -216,7 +216,7 @@ async def test_a_400_that_is_not_about_the_spelling_stays_a_refusal(
     with_schema=st.booleans(),
     total_known=st.booleans(),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_whatever_the_hub_does_the_bucket_is_the_analysis_own(
     serve: Serve,
     hub: Hub,
