@@ -10,6 +10,7 @@ from collections.abc import Generator
 import uvicorn
 from fastapi import FastAPI
 
+from flame_node_agent.agent.heads import BoundedHeads
 from flame_node_agent.config.settings import Settings
 from flame_node_agent.errors import SettingsError, SettingsProblem
 
@@ -31,7 +32,7 @@ def make_server(app: FastAPI, settings: Settings) -> Server:
     return Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHeads,
             ws="none",
             lifespan="off",
             access_log=False,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Message, Receive
+
+from flame_node_agent.errors import Refused
+from flame_node_agent.results import limits
 
 
 class RequestBody:
@@ -17,9 +22,10 @@ class RequestBody:
         """Give the next bytes, or none at the end.
 
         :raises ClientDisconnect: the client has gone before the end of the body
+        :raises Refused: 408, nothing has come for too long
         """
         while self._more:
-            message = await self._receive()
+            message = await self._next()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             self._more = message.get("more_body", False)
@@ -27,3 +33,14 @@ class RequestBody:
             if chunk:
                 return chunk
         return b""
+
+    async def _next(self) -> Message:
+        try:
+            async with asyncio.timeout(limits.STALL_SECONDS) as limit:
+                return await self._receive()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise Refused(
+                408, "The request body has not been received in time", headers={"Connection": "close"}
+            ) from error

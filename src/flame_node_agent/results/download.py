@@ -8,7 +8,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+
+from flame_node_agent.results import limits
 
 
 class Download(StreamingResponse):
@@ -49,7 +51,7 @@ class Download(StreamingResponse):
                     if gone.done():
                         # The server drops what is sent now without a word.
                         raise ClientDisconnect
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    await _taken(send, {"type": "http.response.body", "body": chunk, "more_body": True})
                     chunk = await anext(self._rest, None)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
@@ -81,3 +83,14 @@ async def begin(
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _taken(send: Send, message: Message) -> None:
+    """Send; a client that takes nothing any more counts as gone, or it would keep the source open for ever."""
+    try:
+        async with asyncio.timeout(limits.STALL_SECONDS) as limit:
+            await send(message)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise ClientDisconnect from error

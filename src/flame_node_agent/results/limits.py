@@ -20,6 +20,10 @@ MAX_BOUNDARY_BYTES = 256
 FORM_OVERHEAD_BYTES = 1024 * 1024
 """What a request may hold beside a file of the largest size: boundaries, part headers, text fields."""
 
+STALL_SECONDS = 120.0
+"""Longest wait for the next bytes of a request, or for the client to take those of an answer. Whoever is silent for
+longer holds memory, an upload or a connection of a store that others need."""
+
 
 class SizeLimit:
     """The largest file in bytes that an analysis may upload; 0 for any size."""

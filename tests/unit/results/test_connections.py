@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from structlog.testing import capture_logs
 
+from flame_node_agent.results import limits
 from tests.unit.results.conftest import Endpoint, MakeEndpoint
 from tests.unit.results.hub_double import seal
 from tests.unit.results.multipart_samples import body, content_type, file
@@ -109,6 +110,24 @@ async def test_reading_stops_when_the_client_goes_away(endpoint: Endpoint, auth:
     assert not entry["complete"]
 
 
+async def test_client_that_takes_nothing_any_more_loses_the_connection_it_holds_open(
+    endpoint: Endpoint, auth: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STALL_SECONDS", 0.2)
+    path = await _local(endpoint, auth, CONTENT * 500)
+    async with served(endpoint) as (_, port):
+        with capture_logs() as logs:
+            _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n".encode())
+            writer.write(f"Authorization: {auth['Authorization']}\r\n\r\n".encode())
+            await _until(lambda: endpoint.objects.open_now == 1)
+            await _until(lambda: endpoint.objects.open_now == 0)
+            await _until(lambda: any(entry["event"] == "request.finished" for entry in logs))
+            writer.close()
+    (entry,) = [entry for entry in logs if entry["event"] == "request.finished"]
+    assert not entry["complete"]
+
+
 async def test_unforeseen_failure_closes_the_connection(
     endpoint: Endpoint, auth: Auth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +166,27 @@ async def test_client_that_goes_away_while_sending_leaves_nothing(
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == []
     assert endpoint.objects.held == {}
     assert endpoint.outbox.new == {}
+    assert endpoint.left_behind == []
+
+
+@pytest.mark.parametrize("path", ["/final", "/final/localdp", "/intermediate", "/local"])
+async def test_client_that_stops_sending_is_told_so_and_leaves_nothing(
+    endpoint: Endpoint, auth: Auth, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STALL_SECONDS", 0.2)
+    sent = body(file(CONTENT))
+    head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {auth['Authorization']}\r\n"
+    head += f"Content-Type: {content_type()['Content-Type']}\r\nContent-Length: {len(sent)}\r\n\r\n"
+    async with served(endpoint) as (_, port):
+        with capture_logs():
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head.encode() + sent[:60_000])
+            async with asyncio.timeout(5):
+                answer = await reader.read()
+            writer.close()
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert answer.endswith(b'{"detail":"The request body has not been received in time"}')
+    assert endpoint.objects.held == {}
     assert endpoint.left_behind == []
 
 
