@@ -21,8 +21,9 @@ class RequestBody:
     async def read(self) -> bytes:
         """Give the next bytes, or none at the end.
 
-        :raises ClientDisconnect: the client has gone before the end of the body
-        :raises Refused: 408, nothing has come for too long
+        Raises:
+            ClientDisconnect: the client has gone before the end of the body.
+            Refused: 408, nothing has come for too long.
         """
         while self._more:
             message = await self._next()

@@ -72,7 +72,7 @@ async def begin(
 ) -> Download:
     """Wait for the first of ``chunks`` and take over what is ``opened`` for them.
 
-    :param length: of the content in bytes, where it is known
+    ``length`` is that of the content in bytes, where it is known.
     """
     if isinstance(chunks, AsyncGenerator):
         opened.push_async_callback(chunks.aclose)

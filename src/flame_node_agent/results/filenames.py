@@ -14,7 +14,8 @@ UNNAMED = "data.bin"
 def accepted(filename: str) -> str:
     """Give the name a file is stored under.
 
-    :raises Refused: 400 for a name that is too long, or that PostgreSQL cannot store (NUL)
+    Raises:
+        Refused: 400 for a name that is too long, or that PostgreSQL cannot store (NUL).
     """
     if "\x00" in filename:
         raise Refused(400, "The file name must not contain NUL characters")

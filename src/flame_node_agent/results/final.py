@@ -67,8 +67,9 @@ class FinalResults:
     async def result_bucket(self, caller: str) -> tuple[UUID, AnalysisBucket | None]:
         """Find the analysis and its RESULT bucket; no bucket while the hub cannot tell.
 
-        :raises Refused: 404, the hub has no such bucket
-        :raises HubRefused: the hub does not want to tell
+        Raises:
+            Refused: 404, the hub has no such bucket.
+            HubRefused: the hub does not want to tell.
         """
         analysis_id = as_uuid(caller)
         bucket = None

@@ -67,7 +67,8 @@ class Form:
     def of(cls, request: Request, *, fields: Collection[str] = (), size_limit: SizeLimit) -> Form:
         """Begin to read a request.
 
-        :raises Refused: 400 for a form without a usable boundary, 413 for one that is announced as too large
+        Raises:
+            Refused: 400 for a form without a usable boundary, 413 for one that is announced as too large.
         """
         size_limit.check_announced(request.headers.get("content-length"))
         return cls(
@@ -80,8 +81,9 @@ class Form:
     async def open_file(self) -> FilePart | None:
         """Read up to the content of the file; None when the form has none.
 
-        :raises Refused: 400 for a body that is no valid form or breaks a limit, 413
-        :raises ClientDisconnect: the client has gone
+        Raises:
+            Refused: 400 for a body that is no valid form or breaks a limit, 413.
+            ClientDisconnect: the client has gone.
         """
         while self.file is None and await self._step():
             pass
@@ -90,7 +92,8 @@ class Form:
     async def require_file(self) -> FilePart:
         """Like :meth:`open_file` for a form that must have one.
 
-        :raises RequestValidationError: it has none
+        Raises:
+            RequestValidationError: it has none.
         """
         return await self.open_file() or self.check()
 
@@ -116,7 +119,8 @@ class Form:
 
         To be called after the end of the form.
 
-        :raises RequestValidationError: answered with 422
+        Raises:
+            RequestValidationError: answered with 422.
         """
         if self.file is None and FILE not in self._problems:
             self._problems[FILE] = missing(FILE)

@@ -31,8 +31,9 @@ async def alongside[T](asked: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.T
 async def head_start(form: Form, permission: asyncio.Task[Any]) -> None:
     """Give ``permission`` a moment to be there before anything is stored.
 
-    :raises RequestValidationError: it is refused, but the form lacks something, which is told first
-    :raises NodeError: it is refused
+    Raises:
+        RequestValidationError: it is refused, but the form lacks something, which is told first.
+        NodeError: it is refused.
     """
     await asyncio.wait({permission}, timeout=HEAD_START_SECONDS)
     if _refused(permission):
@@ -49,8 +50,9 @@ async def store[T](
     What is wrong with the form is told before what is wrong with the caller, because the FLAME Node Result
     Service reads the whole form first.
 
-    :raises RequestValidationError: the form lacks something
-    :raises NodeError: the permission's failure, or the store's
+    Raises:
+        RequestValidationError: the form lacks something.
+        NodeError: the permission's failure, or the store's.
     """
     try:
         stored = await staged.store(_Permitted(form.content(), permission), file.content_type)

@@ -101,8 +101,9 @@ class IntermediateResults:
     async def temp_bucket(self, caller: str) -> AnalysisBucket:
         """Find the analysis' TEMP bucket.
 
-        :raises Refused: 404, the hub has no such bucket
-        :raises HubError: the hub must be asked and cannot be
+        Raises:
+            Refused: 404, the hub has no such bucket.
+            HubError: the hub must be asked and cannot be.
         """
         analysis_id = as_uuid(caller)
         bucket = None
@@ -115,8 +116,9 @@ class IntermediateResults:
     async def send(self, new: NewUpload, remote_node_id: str | None) -> UUID:
         """Bring a stored file to the hub before the deadline; give the hub's id of it.
 
-        :raises Refused: the node to seal it for does not exist, or its key is of no use
-        :raises HubError: it could not be brought there, and nothing is left of it
+        Raises:
+            Refused: the node to seal it for does not exist, or its key is of no use.
+            HubError: it could not be brought there, and nothing is left of it.
         """
         until = asyncio.get_running_loop().time() + self._delivery_seconds
         recipient = None if remote_node_id is None else await self._nodes.recipient(remote_node_id)

@@ -90,7 +90,8 @@ class IssuerKeys:
     async def current(self) -> KeyRing:
         """Give the known keys; old ones are refreshed behind the back of the request.
 
-        :raises IssuerUnavailable: no keys are known and none could be fetched
+        Raises:
+            IssuerUnavailable: no keys are known and none could be fetched.
         """
         if self._ring is None:
             await self._refreshed()
@@ -157,7 +158,8 @@ class IssuerKeys:
 def key_ring(document: Mapping[str, object], algorithms: frozenset[str]) -> KeyRing:
     """Take the usable keys out of a JWKS document.
 
-    :raises IssuerUnavailable: it is no JWKS
+    Raises:
+        IssuerUnavailable: it is no JWKS.
     """
     listed = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(listed, list):

@@ -33,11 +33,14 @@ def noisy(
 ) -> float:
     """Add Laplace noise of scale ``sensitivity / epsilon``, so that the result is ``epsilon``-private.
 
-    :param value: any finite number
-    :param sensitivity: by how much the value may differ between neighbouring data sets; finite and above 0
-    :param epsilon: the privacy budget; finite and above 0
-    :param below: the source of randomness
-    :raises NoiseUndefined: the noise would be infinite, or too small to change the value
+    Args:
+        value: any finite number.
+        sensitivity: by how much the value may differ between neighbouring data sets; finite and above 0.
+        epsilon: the privacy budget; finite and above 0.
+        below: the source of randomness.
+
+    Raises:
+        NoiseUndefined: the noise would be infinite, or too small to change the value.
     """
     scale = Fraction(sensitivity) / Fraction(epsilon)
     if scale > sys.float_info.max:

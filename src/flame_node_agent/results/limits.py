@@ -34,7 +34,8 @@ class SizeLimit:
     def check_announced(self, content_length: str | None) -> None:
         """Refuse a request whose Content-Length already tells that it is too large.
 
-        :raises Refused: 413
+        Raises:
+            Refused: 413.
         """
         if content_length is not None and content_length.isdecimal():
             self.check_request(int(content_length))
@@ -42,7 +43,8 @@ class SizeLimit:
     def check_request(self, received: int) -> None:
         """Refuse a request of which ``received`` bytes of body have arrived.
 
-        :raises Refused: 413
+        Raises:
+            Refused: 413.
         """
         if self._max_bytes and received > self._max_bytes + FORM_OVERHEAD_BYTES:
             raise self._too_large()
@@ -50,7 +52,8 @@ class SizeLimit:
     def check_file(self, received: int) -> None:
         """Refuse a file of which ``received`` bytes have arrived.
 
-        :raises Refused: 413
+        Raises:
+            Refused: 413.
         """
         if self._max_bytes and received > self._max_bytes:
             raise self._too_large()

@@ -21,8 +21,9 @@ class Projects:
     async def of(self, caller: str) -> tuple[UUID, UUID]:
         """Give the ids of the analysis and of its project.
 
-        :raises Refused: 404, the hub has no such analysis
-        :raises HubError: the hub must be asked and cannot be
+        Raises:
+            Refused: 404, the hub has no such analysis.
+            HubError: the hub must be asked and cannot be.
         """
         analysis_id = as_uuid(caller)
         project_id = None
@@ -51,8 +52,9 @@ def missing(object_id: UUID) -> Refused:
 async def existing(objects: Objects, project_id: UUID, object_id: UUID) -> ObjectInfo:
     """Look at an object of a project.
 
-    :raises Refused: 404, the project has no such object
-    :raises ObjectStoreUnavailable: the store cannot tell
+    Raises:
+        Refused: 404, the project has no such object.
+        ObjectStoreUnavailable: the store cannot tell.
     """
     try:
         return await objects.stat(local_key(project_id, object_id))

@@ -21,8 +21,9 @@ class RemoteNodes:
     async def node(self, node_id: str) -> Node:
         """Find a node that has a public key.
 
-        :raises Refused: 404 for a node that the hub does not have, 400 for one without a key
-        :raises HubError: the hub cannot be asked
+        Raises:
+            Refused: 404 for a node that the hub does not have, 400 for one without a key.
+            HubError: the hub cannot be asked.
         """
         known = as_uuid(node_id)
         node = None

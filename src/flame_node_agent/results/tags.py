@@ -35,7 +35,8 @@ def is_valid(tag: str) -> bool:
 def check(tag: str) -> None:
     """Refuse a tag that breaks the rule.
 
-    :raises Refused: 400
+    Raises:
+        Refused: 400.
     """
     if not is_valid(tag):
         raise Refused(400, f"Invalid tag `{tag}`")

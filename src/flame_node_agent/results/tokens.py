@@ -61,10 +61,13 @@ class TokenCheck:
     async def caller(self, authorization: str | None) -> str:
         """Name the client that a request comes from.
 
-        :param authorization: the request's header of that name
-        :raises IssuerUnavailable: no keys are known; found out before the header is looked at
-        :raises Refused: 403 for a header that is missing or of another scheme
-        :raises TokenRejected: 403 for a token that proves nothing
+        Args:
+            authorization: the request's header of that name.
+
+        Raises:
+            IssuerUnavailable: no keys are known; found out before the header is looked at.
+            Refused: 403 for a header that is missing or of another scheme.
+            TokenRejected: 403 for a token that proves nothing.
         """
         if self._settings.skip_jwt_validation:
             return self._client_id(_Token(_bearer(authorization)).claims)
