@@ -67,7 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     issuers = (
-        "embedded, and oidc-provider of npm" if AT_HAND else "only the embedded one, as there is no Node.js"
+        "embedded, and oidc-provider of npm"
+        if AT_HAND
+        else "only the embedded one, as there is no recent Node.js"
     )
     return [f"PostgreSQL and S3: {config.stash[GROUND]}", f"token issuers: {issuers}"]
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = shutil.which("chromium")
 
 _PATIENCE_SECONDS = 60.0
 _RENDERED_MILLISECONDS = 15_000

@@ -19,11 +19,23 @@ import httpx
 from flame_node_agent.devstack.ports import LOOPBACK, free_ports
 
 RELEASE = "oidc-provider@9.13.3"
-AT_HAND = shutil.which("node") is not None and shutil.which("npm") is not None
+_OLDEST_NODE = 20
 
 _SCRIPT = Path(__file__).with_suffix(".mjs")
 _INSTALL_SECONDS = 100
 _CACHE = Path(__file__).parents[2] / ".cache"
+
+
+def _at_hand() -> bool:
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        return False
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+    major = said.removeprefix("v").partition(".")[0]
+    return major.isdecimal() and int(major) >= _OLDEST_NODE
+
+
+AT_HAND = _at_hand()
+"""Whether there is a Node.js that it runs on."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Tokens of an issuer of another make. Where Node.js is missing, only the embedded issuer is tested."""
+"""Tokens of an issuer of another make. Where Node.js is missing or old, only the embedded issuer is tested."""
 
 from __future__ import annotations
 
