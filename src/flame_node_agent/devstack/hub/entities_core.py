@@ -1,7 +1,8 @@
-"""The core service's records: nodes, projects, analyses, their buckets and files; registries and master images."""
+"""The core service's records: nodes, projects and analyses, and the list of all that the service keeps."""
 
 from __future__ import annotations
 
+from flame_node_agent.devstack.hub.entities_analysis_files import ANALYSIS_FILES
 from flame_node_agent.devstack.hub.entities_registry import REGISTRIES_AND_IMAGES
 from flame_node_agent.devstack.hub.fields import (
     ID,
@@ -192,61 +193,6 @@ _ANALYSIS_NODE = Entity(
         "FOREIGN KEY (node_id) REFERENCES nodes (id) ON DELETE CASCADE",
     ),
 )
-_ANALYSIS_BUCKET = Entity(
-    "analysis_bucket",
-    "analysis-buckets",
-    (
-        ID,
-        Field("type"),
-        Field("bucket_id", Kind.UUID, legacy="external_id"),
-        Field("analysis_id", Kind.UUID),
-        REALM_ID,
-        *TIMES,
-    ),
-    filters=("analysis_id", "type", "analysis.id", "analysis.name"),
-    sorts=("type", *_BY_TIME),
-    relations=(Relation("analysis", "analysis", "analysis_id"),),
-    constraints=(
-        "UNIQUE (analysis_id, type)",
-        "FOREIGN KEY (analysis_id) REFERENCES analyses (id) ON DELETE CASCADE",
-    ),
-    writable=False,
-)
-# In 0.8.21 ``bucket_id`` means the ANALYSIS bucket, later the storage bucket.
-_ANALYSIS_BUCKET_FILE = Entity(
-    "analysis_bucket_file",
-    "analysis-bucket-files",
-    (
-        ID,
-        Field("path", legacy="name", create=True, required=True, max_length=256),
-        Field("root", Kind.BOOL, default=False, create=True, update=True),
-        Field("bucket_id", Kind.UUID, create=True, required=True, since=_NEW),
-        Field("bucket_file_id", Kind.UUID, legacy="external_id", create=True, required=True),
-        Field("analysis_bucket_id", Kind.UUID, legacy="bucket_id", create=True, required=True),
-        Field("analysis_id", Kind.UUID),
-        *OWNERS,
-        REALM_ID,
-        *TIMES,
-    ),
-    filters=(
-        "path",
-        "root",
-        "analysis_bucket_id",
-        "analysis_id",
-        "analysis.id",
-        "analysis.name",
-        "analysis_bucket.type",
-    ),
-    sorts=("path", *_BY_TIME),
-    relations=(
-        Relation("analysis", "analysis", "analysis_id"),
-        Relation("analysis_bucket", "analysis_bucket", "analysis_bucket_id", legacy="bucket"),
-    ),
-    constraints=(
-        "FOREIGN KEY (analysis_id) REFERENCES analyses (id) ON DELETE CASCADE",
-        "FOREIGN KEY (analysis_bucket_id) REFERENCES analysis_buckets (id) ON DELETE CASCADE",
-    ),
-)
 
 CORE = Catalogue(
     "core",
@@ -257,7 +203,6 @@ CORE = Catalogue(
         _PROJECT_NODE,
         _ANALYSIS,
         _ANALYSIS_NODE,
-        _ANALYSIS_BUCKET,
-        _ANALYSIS_BUCKET_FILE,
+        *ANALYSIS_FILES,
     ),
 )

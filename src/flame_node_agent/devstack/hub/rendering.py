@@ -56,14 +56,14 @@ def listed(entity: Entity, profile: Profile, rows: Sequence[Json], total: int, q
     if profile.enveloped:
         meta["schema"] = {
             **_schema(entity, profile),
-            "filters": {"allowed": [_filter_name(entity, profile, name) for name in entity.filters]},
+            "filters": {"allowed": [_filter_name(profile, name) for name in entity.filters]},
             "sort": {"allowed": [entity.by_column[name].wire_name(profile) for name in entity.sorts]},
             "pagination": {"maxLimit": MAX_LIMIT},
         }
     return {"data": list(rows), "meta": meta}
 
 
-def _filter_name(entity: Entity, profile: Profile, name: str) -> str:
+def _filter_name(profile: Profile, name: str) -> str:
     return ".".join(profile.wire_name(part) for part in name.split("."))
 
 
