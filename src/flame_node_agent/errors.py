@@ -32,6 +32,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+RETRY_AFTER_SECONDS = 5.0
+
 
 class NodeError(Exception):
     """Base of all failures the agent knows by name."""
@@ -69,8 +71,10 @@ class Refused(NodeError):
 class Busy(Refused):
     """503 with Retry-After: something this request needs is away for the moment."""
 
-    def __init__(self, detail: str, *, retry_after: float = 5.0) -> None:
-        super().__init__(503, detail, headers={"Retry-After": str(max(1, round(retry_after)))})
+    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+        """``retry_after`` is in seconds; without it the client is told the usual pause."""
+        seconds = max(1, round(retry_after or RETRY_AFTER_SECONDS))
+        super().__init__(503, detail, headers={"Retry-After": str(seconds)})
 
 
 class HubError(NodeError):

@@ -19,6 +19,9 @@ from flame_node_agent.hub.records import is_same
 from flame_node_agent.hub.session import HubSession, route
 from flame_node_agent.wire.hub import BucketFile
 
+MISCOUNTED = "Expected single uploaded file to be returned by storage service"
+"""How the FLAME Node Result Service begins its complaint when the hub has kept no file, or several."""
+
 # The hub's query language gives a meaning to leading signs, commas, white space, numbers and some words (rapiq).
 _WORDS = "null|undefined|true|false|nan|inf|infinity"
 _PLAIN_NAME = re.compile(rf"(?!(?:{_WORDS})\Z)[a-z][\w.-]*", re.ASCII | re.IGNORECASE)
@@ -52,8 +55,7 @@ class HubStorage:
         if not isinstance(files, list):
             raise HubUnexpected(201, "no list of uploaded files")
         if len(files) != 1:
-            message = "Expected single uploaded file to be returned by storage service"
-            raise HubUnexpected(201, f"{message}, got {len(files)}")
+            raise HubUnexpected(201, f"{MISCOUNTED}, got {len(files)}")
         file = _file(files[0])
         if file.bucket_id != bucket_id or file.size not in {None, size}:
             raise HubUnexpected(201, f"the hub stored {file.size} of {size} bytes, or elsewhere")

@@ -30,13 +30,9 @@ from flame_node_agent.errors import (
     TokenRejected,
     TooLargeToSeal,
 )
+from flame_node_agent.hub.storage import MISCOUNTED
 
 log = structlog.get_logger(__name__)
-
-RETRY_AFTER_SECONDS = 5.0
-
-MISCOUNTED = "Expected single uploaded file to be returned by storage service"
-"""Begins what :meth:`flame_node_agent.hub.storage.HubStorage.upload` says when the hub kept no file, or several."""
 
 
 def install(app: FastAPI) -> None:
@@ -55,7 +51,7 @@ def as_refusal(error: NodeError) -> Refused | None:
         case IssuerUnavailable():
             return Refused(502, "Auth provider is unavailable")
         case HubUnavailable():
-            return Busy("The Hub is unavailable", retry_after=error.retry_after or RETRY_AFTER_SECONDS)
+            return Busy("The Hub is unavailable", retry_after=error.retry_after)
         case HubUnexpected() if error.message.startswith(MISCOUNTED):
             return Refused(502, error.message)
         case HubUnexpected():
@@ -67,11 +63,11 @@ def as_refusal(error: NodeError) -> Refused | None:
         case ObjectDamaged():
             return Refused(502, "Unexpected error from object store")
         case ObjectStoreUnavailable():
-            return Busy("The object store is unavailable", retry_after=RETRY_AFTER_SECONDS)
+            return Busy("The object store is unavailable")
         case DatabaseUnavailable():
-            return Busy("The database is unavailable", retry_after=RETRY_AFTER_SECONDS)
+            return Busy("The database is unavailable")
         case LeaseLost():
-            return Busy("The upload was interrupted", retry_after=RETRY_AFTER_SECONDS)
+            return Busy("The upload was interrupted")
         case TooLargeToSeal():
             return Refused(413, "The file is too large to be encrypted for another node")
         case _:
