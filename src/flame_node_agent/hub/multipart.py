@@ -6,15 +6,12 @@ reads it with busboy: each part with a file name is a file, the part's own name 
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 PIECE_BYTES = 256 * 1024
 """The most that is written at once, so that the write time-out measures a stall and not a slow line."""
-OCTET_STREAM = "application/octet-stream"
-_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=[\w.+-]+)*", re.ASCII)
 _ESCAPES = {code: f"%{code:02X}" for code in [*range(0x20), 0x22, 0x7F]}
 
 Chunks = Callable[[], AsyncIterator[bytes]]
@@ -42,7 +39,6 @@ class FilePart:
     name: str
     size: int
     chunks: Chunks
-    content_type: str = OCTET_STREAM
     boundary: str = field(default_factory=lambda: uuid4().hex)
     field_name: str = field(default_factory=lambda: str(uuid4()))
 
@@ -54,11 +50,10 @@ class FilePart:
     def head(self) -> bytes:
         """What comes before the file's first byte."""
         file_name = sent_name(self.name).replace("\\", "\\\\")
-        kind = self.content_type if _MEDIA_TYPE.fullmatch(self.content_type) else OCTET_STREAM
         return (
             f"--{self.boundary}\r\n"
             f'Content-Disposition: form-data; name="{self.field_name}"; filename="{file_name}"\r\n'
-            f"Content-Type: {kind}\r\n\r\n"
+            "Content-Type: application/octet-stream\r\n\r\n"
         ).encode()
 
     @property

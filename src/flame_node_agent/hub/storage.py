@@ -14,7 +14,7 @@ from flame_node_agent.errors import HubRefused, HubUnexpected
 from flame_node_agent.hub.answers import NOT_FOUND
 from flame_node_agent.hub.dialect import Record, snake_keys, unwrap
 from flame_node_agent.hub.listing import Lists
-from flame_node_agent.hub.multipart import OCTET_STREAM, Chunks, FilePart, stored_names
+from flame_node_agent.hub.multipart import Chunks, FilePart, stored_names
 from flame_node_agent.hub.records import is_same
 from flame_node_agent.hub.session import HubSession, route
 from flame_node_agent.wire.hub import BucketFile
@@ -37,9 +37,7 @@ class HubStorage:
         self._session = session
         self._lists = Lists(session, "storage")
 
-    async def upload(
-        self, bucket_id: UUID, *, name: str, size: int, chunks: Chunks, content_type: str = OCTET_STREAM
-    ) -> BucketFile:
+    async def upload(self, bucket_id: UUID, *, name: str, size: int, chunks: Chunks) -> BucketFile:
         """Send a file of ``size`` bytes into a bucket.
 
         ``chunks`` gives the bytes from the start each time it is called: it is called again when the hub wants a
@@ -49,7 +47,7 @@ class HubStorage:
         Raises:
             ValueError: the name is empty, or the source does not hold ``size`` bytes.
         """
-        part = FilePart(name=name, size=size, chunks=chunks, content_type=content_type)
+        part = FilePart(name=name, size=size, chunks=chunks)
         body = await self._session.post_file(route("buckets", bucket_id, "upload"), part)
         files = body.get("data") if isinstance(body, dict) else None
         if not isinstance(files, list):
