@@ -12,7 +12,6 @@ from rich.table import Table
 from flame_node_agent.cli.database import with_database
 from flame_node_agent.cli.env_file import EnvFile
 from flame_node_agent.config.settings import ENV_FILE
-from flame_node_agent.errors import Refused
 from flame_node_agent.stores.database import Database
 from flame_node_agent.stores.retention import Retention
 from flame_node_agent.stores.uploads import UploadState
@@ -62,11 +61,9 @@ def retry(
     """Try a failed upload again, or a waiting one now."""
 
     async def replay(database: Database) -> None:
-        try:
-            await Retention(database).replay(upload_id)
-        except Refused as error:
-            typer.echo(error.detail, err=True)
-            raise typer.Exit(UNKNOWN) from None
+        if not await Retention(database).replay(upload_id):
+            typer.echo(f"no failed or waiting upload has the id {upload_id}", err=True)
+            raise typer.Exit(UNKNOWN)
         typer.echo(f"{upload_id} is in the queue again.")
 
     with_database(env_file, replay)

@@ -146,14 +146,15 @@ class ObjectStore:
         return stored
 
     @asynccontextmanager
-    async def read(self, key: str, *, offset: int = 0) -> AsyncIterator[ObjectReader]:
-        """Open an object from ``offset`` on.
+    async def read(self, key: str) -> AsyncIterator[ObjectReader]:
+        """Open an object.
 
         Raises:
-            ObjectNotFound: no such key. ObjectStoreUnavailable: anything else.
+            ObjectNotFound: no such key.
+            ObjectStoreUnavailable: anything else.
         """
         async with self._counted("get", key):
-            response = await self._client.get_object(self._bucket, key, offset=offset)
+            response = await self._client.get_object(self._bucket, key)
         try:
             yield ObjectReader(_info_of(key, response), response)
         finally:

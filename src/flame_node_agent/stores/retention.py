@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from flame_node_agent.errors import Refused
 from flame_node_agent.stores.database import Database
 from flame_node_agent.stores.uploads import Upload, UploadState, upload_of
 
@@ -62,12 +61,8 @@ class Retention:
         )
         return [upload_of(row) for row in rows]
 
-    async def replay(self, upload_id: UUID) -> None:
-        """Put a failed upload back into the queue, or bring a waiting one forward.
-
-        Raises:
-            Refused: 404, there is no such upload that could be replayed.
-        """
+    async def replay(self, upload_id: UUID) -> bool:
+        """Put a failed upload back into the queue, or bring a waiting one forward; False when there is no such one."""
         rows = await self._database.execute(
             "UPDATE outbox SET state = CASE WHEN interactive THEN 'retracting' WHEN hub_file_id IS NULL"
             " THEN 'waiting' ELSE 'uploaded' END, not_before = now(), attempts = 0, finished_at = NULL"
@@ -75,5 +70,4 @@ class Retention:
             " RETURNING 1",
             {"id": upload_id},
         )
-        if not rows:
-            raise Refused(404, f"no failed or waiting upload has the id {upload_id}")
+        return bool(rows)

@@ -83,7 +83,6 @@ class Upload:
     hub_file_id: UUID | None
     state: UploadState
     attempts: int
-    not_before: datetime
     lease_token: UUID | None
     last_error: str | None
     created_at: datetime
@@ -124,7 +123,6 @@ def upload_of(row: DictRow) -> Upload:
         hub_file_id=row["hub_file_id"],
         state=UploadState(row["state"]),
         attempts=row["attempts"],
-        not_before=row["not_before"],
         lease_token=row["lease_token"],
         last_error=row["last_error"],
         created_at=row["created_at"],

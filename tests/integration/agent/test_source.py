@@ -47,7 +47,6 @@ def upload(recipient: Recipient | None = None) -> Upload:
         hub_file_id=None,
         state=UploadState.UPLOADING,
         attempts=1,
-        not_before=now,
         lease_token=None,
         last_error=None,
         created_at=now,
@@ -74,7 +73,7 @@ async def test_every_pass_gives_the_same_bytes_of_the_announced_size(
 
 
 @pytest.mark.parametrize("recipient", [None, PEER], ids=["plain", "sealed"])
-@pytest.mark.parametrize("changed", [CONTENT[:-1] + b"x", CONTENT[:-1], CONTENT + b"x", b""])
+@pytest.mark.parametrize("changed", [CONTENT[:-1] + b"x", CONTENT[:-1], CONTENT + b"x", CONTENT * 3, b""])
 async def test_an_object_that_was_changed_is_never_sent_whole(
     stores: Stores, recipient: Recipient | None, changed: bytes
 ) -> None:

@@ -21,8 +21,8 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-async def read(stores: Stores, key: str, offset: int = 0) -> bytes:
-    async with stores.objects.read(key, offset=offset) as reader:
+async def read(stores: Stores, key: str) -> bytes:
+    async with stores.objects.read(key) as reader:
         return b"".join([chunk async for chunk in reader.chunks()])
 
 
@@ -40,11 +40,6 @@ async def test_a_stream_of_unknown_length_is_stored_unchanged(stores: Stores, si
     assert await read(stores, "outbox/a") == content
     info = await stores.objects.stat("outbox/a")
     assert (info.size, info.content_type) == (size, "text/csv")
-
-
-async def test_reading_can_start_in_the_middle(stores: Stores) -> None:
-    await stores.objects.put("a", pieces(b"0123456789"))
-    assert await read(stores, "a", offset=4) == b"456789"
 
 
 @pytest.mark.parametrize("good", [b"x" * 100, b"x" * (9 * MIB), b"x" * (8 * MIB), b"x" * (33 * MIB)])

@@ -148,7 +148,8 @@ async def test_a_failed_upload_stays_until_the_operator_replays_it(stores: Store
     retention = Retention(stores.database)
     assert await retention.expired(days=0) == []
     assert [row.upload_id for row in await retention.listing(UploadState.FAILED, 10)] == [new.upload_id]
-    await retention.replay(new.upload_id)
+    assert await retention.replay(new.upload_id)
+    assert not await retention.replay(uuid4())
     (again,) = await stores.outbox.claim(1)
     assert again.state is UploadState.UPLOADING
 

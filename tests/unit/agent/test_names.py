@@ -37,7 +37,6 @@ def upload(filename: str, hub_path: str | None = None) -> Upload:
         hub_file_id=None,
         state=UploadState.UPLOADING,
         attempts=1,
-        not_before=now,
         lease_token=None,
         last_error=None,
         created_at=now,

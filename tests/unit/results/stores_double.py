@@ -146,7 +146,6 @@ class OutboxDouble:
             hub_file_id=None,
             state=UploadState.WAITING,
             attempts=0,
-            not_before=NOW,
             lease_token=None,
             last_error=None,
             created_at=NOW,
