@@ -151,6 +151,8 @@ class Agent:
 
 def _round_failed(event: JobExecutionEvent) -> None:
     """The edge of all repeated rounds: a defect is told and counted, and the next round comes all the same."""
+    if isinstance(event.exception, asyncio.CancelledError):
+        return  # the agent ends
     log.error("loop.failed", loop=event.job_id, exc_info=event.exception)
     metrics.LOOP_ERRORS.labels(event.job_id).inc()
 

@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 FINAL_FAILURES = (HubRefused, NoBucket, SealingError, ObjectNotFound, ObjectDamaged)
 LONGEST_WISH_SECONDS = 3600.0
+HAND_BACK_SECONDS = 1.0  # of the grace period, for all at once
 
 
 class Worker:
@@ -104,7 +105,10 @@ class Worker:
                         upload = step
                 except asyncio.CancelledError:
                     if self._stopping:
-                        await self._outbox.hand_back(upload)
+                        async with asyncio.timeout(HAND_BACK_SECONDS):
+                            await self._outbox.hand_back(upload)
+                    raise
+                except LeaseLost:
                     raise
                 except FINAL_FAILURES as error:
                     await self._park(upload, error)
@@ -112,9 +116,9 @@ class Worker:
                     await self._postpone(upload, error)
         except LeaseLost:
             log.warning("upload.lease_lost", upload=str(upload.upload_id))
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, TimeoutError) as error:
             # The lease will lapse, and the row is claimed again.
-            log.warning("upload.left_to_lease", upload=str(upload.upload_id), error=str(error))
+            log.warning("upload.left_to_lease", upload=str(upload.upload_id), error=repr(error))
 
     async def _park(self, upload: Upload, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
