@@ -66,7 +66,8 @@ class AgentProcess:
 
     @property
     def log(self) -> str:
-        return self.child.log.read_text(encoding="utf-8", errors="replace")
+        """All it has said, in all its lives."""
+        return "" if self._child is None else self._child.log.read_text(encoding="utf-8", errors="replace")
 
     def start(self, *, until: str | None = "/readyz") -> None:
         """Start it and wait until the route ``until`` answers with success, if one is named."""

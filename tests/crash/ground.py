@@ -139,6 +139,8 @@ class Ground:
         departed = {row.departure.upload_id: row.departure for row in self.ledger()}
         left = {row["upload_id"] for row in rows if row["hub_file_id"] is not None}
         assert set(departed) == left, "the ledger does not tell of what has left"
+        for agent in self._agents:
+            assert '"loop.failed"' not in agent.log, "an agent came upon a defect of its own"
         for row in rows:
             if row["state"] == "delivered":
                 assert departed[row["upload_id"]].sent_sha256 == files[row["hub_file_id"]]["sha256"]

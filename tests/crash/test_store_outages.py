@@ -119,6 +119,28 @@ def test_s3_that_hangs_for_a_while_costs_no_large_result(own_ground: Ground) -> 
     assert [row["state"] for row in own_ground.rows_of(analysis)] == ["delivered"]
 
 
+def test_agent_ends_in_time_while_the_database_is_away(own_ground: Ground) -> None:
+    # Neither the hub nor a lost lease ends the upload before the agent does.
+    patience = {"HTTP__READ_TIMEOUT_SECONDS": "20", "OUTBOX__LEASE_SECONDS": "8"}
+    agent, analysis = own_ground.running_agent(**patience), own_ground.analysis()
+    own_ground.hub.fault(match=analysis.upload_to("RESULT"), latency=20)
+    upload = agent.accept(analysis, "model.pkl", b"being sent")
+    eventually(lambda: _assert_hit(own_ground))
+    own_ground.parts.postgres.kill()
+    try:
+        assert agent.stop(seconds=6.5) == 0, agent.log
+    finally:
+        own_ground.parts.postgres.start()
+    own_ground.hub.clear_faults()
+    agent.start()
+    own_ground.await_final(agent, {upload: b"being sent"}, analysis)
+    own_ground.await_rest()
+
+
+def _assert_hit(ground: Ground) -> None:
+    assert any(fault["hits"] for fault in ground.hub.admin.get("/faults").json())
+
+
 def _assert_begun(ground: Ground, uploads: int) -> None:
     assert len(ground.held().unfinished) == uploads
 
