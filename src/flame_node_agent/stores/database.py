@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 Connection = AsyncConnection[DictRow]
 
 MIGRATION_LOCK = 0x666C616D65  # "flame": one agent migrates at a time
-WAIT_FOR_CONNECTION_SECONDS = 5.0
+WAIT_FOR_CONNECTION_SECONDS = 3.0  # below the 5 s after which the oldest SDKs give up
 
 # Broken connections, a full disk, a standby that only reads, a schema that is not there yet: all may pass.
 UNAVAILABLE = (
