@@ -55,9 +55,9 @@ def own_parts() -> Iterator[LazyParts]:
 
 
 @pytest.fixture
-def own_ground(own_parts: LazyParts, tmp_path: Path) -> Iterator[Ground]:
-    """Fresh ground on those servers, all of which run."""
-    hub = own_parts.hub("0.13")
+def own_ground(request: pytest.FixtureRequest, own_parts: LazyParts, tmp_path: Path) -> Iterator[Ground]:
+    """Fresh ground on those servers, all of which run; the parameter is the hub's release."""
+    hub = own_parts.hub(getattr(request, "param", "0.13"))
     for server in (own_parts.postgres, own_parts.s3):
         if not server.child.alive:
             server.start()

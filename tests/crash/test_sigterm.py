@@ -25,7 +25,7 @@ GRACE_SECONDS = 5
 EXIT_SECONDS = GRACE_SECONDS + 2
 """Machines are slow at times."""
 
-PATIENT = {"HTTP__READ_TIMEOUT_SECONDS": "20", "RESULTS__INTERMEDIATE_DEADLINE_SECONDS": "20"}
+PATIENT = {"HTTP__READ_TIMEOUT_SECONDS": "8", "RESULTS__INTERMEDIATE_DEADLINE_SECONDS": "8"}
 """Longer than the grace period."""
 
 only_one_hub = pytest.mark.parametrize("ground", ["0.13"], indirect=True, scope="module")
