@@ -12,13 +12,14 @@ last attempt stopped:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from flame_node_agent.agent.knowledge import Knowledge
 from flame_node_agent.agent.leftovers import Leftovers
-from flame_node_agent.agent.names import hub_names
+from flame_node_agent.agent.names import hub_names, marked
 from flame_node_agent.agent.source import Pace, Sent, Source
 from flame_node_agent.crypto.sealing import digest_of
 from flame_node_agent.errors import HubRefused, HubUnavailable, HubUnexpected, NoBucket
@@ -105,6 +106,10 @@ class Delivery:
         if there is None:
             if upload.hub_path != path:
                 upload = await self._outbox.begin_upload(upload, path)
+                if not bucket.links_by_itself and await self._outbox.is_contended(upload):
+                    # Both found the name free, and whoever comes second there overwrites the first.
+                    path = marked(upload.filename, upload.upload_id.hex)
+                    upload = await self._outbox.begin_upload(upload, path)
             there = await self._post(upload, bucket, path, source, repeated=repeated)
         return await self._note_departure(upload, bucket, there, await source.sent())
 
@@ -112,9 +117,7 @@ class Delivery:
         self, upload: Upload, bucket: AnalysisBucket, file: BucketFile, sent: Sent
     ) -> Upload:
         """Commit that the hub has the file, together with its row in the egress ledger."""
-        project_id = upload.project_id or await self._knowledge.project_of(
-            upload.analysis_id, RESOLVE_SECONDS
-        )
+        project_id = upload.project_id or await self._project_of(upload.analysis_id)
         departure = Departure(
             upload_id=upload.upload_id,
             analysis_id=upload.analysis_id,
@@ -131,6 +134,14 @@ class Delivery:
         uploaded = await self._outbox.mark_uploaded(upload, file.id, departure)
         metrics.LEDGER_ROWS.inc()
         return uploaded
+
+    async def _project_of(self, analysis_id: UUID) -> UUID | None:
+        """The project, for the ledger; a hub that does not tell this node is no reason to leave the row out."""
+        try:
+            return await self._knowledge.project_of(analysis_id, RESOLVE_SECONDS)
+        except HubRefused as refusal:
+            log.warning("ledger.project_unknown", analysis=str(analysis_id), error=str(refusal))
+            return None
 
     async def _post(
         self, upload: Upload, bucket: AnalysisBucket, path: str, source: Source, *, repeated: bool
@@ -192,7 +203,9 @@ class Delivery:
 
     async def _is_mine(self, upload: Upload, held: BucketFile, source: Source) -> bool:
         """Whether a file under the name this upload began with is this upload's: same bytes, nobody else's."""
-        if not await self._same(held, source) or await self._outbox.is_of_another(upload, held.id):
+        if self._hub.storage.is_of_another_node(held) or await self._outbox.is_of_another(upload, held.id):
+            return False
+        if not await self._same(held, source):
             return False
         if upload.recipient is not None:
             return True  # sealed with a nonce of its own

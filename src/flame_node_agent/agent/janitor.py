@@ -24,19 +24,24 @@ class Janitor:
 
     async def round(self) -> None:
         """Clean up once; what cannot be done now is done in a later round."""
+        orphans = uploads = 0
         try:
-            orphans = await self._staging.sweep()
-            uploads = await self._expire()
+            while swept := await self._staging.sweep():
+                orphans += swept
+            while expired := await self._expire():
+                uploads += expired
         except (DatabaseUnavailable, ObjectStoreError) as error:
             log.warning("janitor.postponed", error=str(error))
-            return
         metrics.JANITOR_REMOVED.labels("orphan").inc(orphans)
         metrics.JANITOR_REMOVED.labels("upload").inc(uploads)
         if orphans or uploads:
             log.info("janitor.cleaned", orphans=orphans, uploads=uploads)
 
     async def _expire(self) -> int:
-        """Objects go before their rows, so that a row never outlives what it needs to be found again."""
+        """Remove a number of closed uploads, and say how many; objects go before their rows.
+
+        So a row never outlives what it needs to be found again.
+        """
         expired = await self._retention.expired(self._days)
         for upload in expired:
             if upload.owns_object:

@@ -38,6 +38,8 @@ class Leftovers:
             if left > 0:
                 raise HubUnavailable("the hub may still be busy with the file", retry_after=left)
             return None
+        if self._storage.is_of_another_node(held):
+            return None
         sent = await self._read(upload, held)
         if sent is None or await self._outbox.is_of_another(upload, held.id):
             return None  # and as the name is taken, nothing of this upload can come under it any more

@@ -99,6 +99,8 @@ async def _unchanged(chunks: AsyncIterator[bytes], upload: Upload) -> AsyncItera
     async for chunk in chunks:
         digest.update(chunk)
         size += len(chunk)
+        if size > upload.size:
+            break
         if held:
             yield held
         held = chunk

@@ -33,9 +33,11 @@ class HubStorage:
     Every method raises HubUnavailable, HubUnexpected, HubCredentialsRefused or HubRefused.
     """
 
-    def __init__(self, session: HubSession) -> None:
+    def __init__(self, session: HubSession, *, actor_id: str | None = None) -> None:
+        """``actor_id`` is this node's own id at the hub, where it is known."""
         self._session = session
         self._lists = Lists(session, "storage")
+        self._actor_id = actor_id
 
     async def upload(self, bucket_id: UUID, *, name: str, size: int, chunks: Chunks) -> BucketFile:
         """Send a file of ``size`` bytes into a bucket.
@@ -88,6 +90,17 @@ class HubStorage:
         if file.id != file_id:
             raise HubUnexpected(200, "not the file that was asked for")
         return file
+
+    def is_of_another_node(self, file: BucketFile) -> bool:
+        """Whether the hub names somebody else as the sender of a file; False where that cannot be told.
+
+        The nodes of an analysis share its buckets, and may well send the same content under the same name.
+        """
+        return (
+            self._actor_id is not None
+            and file.actor_id is not None
+            and file.actor_id.lower() != self._actor_id.lower()
+        )
 
     def stream(self, file_id: UUID) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Read a file of any size, in blocks of at most 256 KiB; its status is checked before the first byte.

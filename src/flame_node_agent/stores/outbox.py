@@ -235,6 +235,24 @@ class Outbox:
         )
         return bool(rows)
 
+    async def is_contended(self, upload: Upload) -> bool:
+        """Whether another upload may be on its way to the same bucket under the same name.
+
+        Each notes its name before it asks, so of two that do so at the same time, at least one sees the other.
+        """
+        assert upload.bucket is not None
+        rows = await self._database.execute(
+            "SELECT 1 FROM outbox WHERE state IN ('waiting', 'uploading', 'retracting')"
+            " AND hub_path = %(path)s AND storage_bucket_id = %(bucket)s AND hub_file_id IS NULL"
+            " AND upload_id <> %(upload)s LIMIT 1",
+            {
+                "path": upload.hub_path,
+                "bucket": upload.bucket.storage_bucket_id,
+                "upload": upload.upload_id,
+            },
+        )
+        return bool(rows)
+
     async def rivals(self, upload: Upload) -> set[UploadState]:
         """States of other unfinished uploads that have begun under the same name, and may or may not have arrived."""
         assert upload.bucket is not None

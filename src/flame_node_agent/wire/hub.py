@@ -46,6 +46,8 @@ class BucketFile(_Record):
     size: int | None
     """In bytes; a hub that has not counted says nothing."""
     bucket_id: UUID
+    actor_id: str | None = None
+    """The user, robot or client that has sent it."""
 
 
 class Analysis(_Record):
