@@ -78,11 +78,11 @@ def test_calls_without_a_valid_token_get_401_in_json(hub: RunningHub, path: str,
 
 
 def test_tokens_expire(fresh_hub: Callable[..., RunningHub]) -> None:
-    hub = fresh_hub("0.13", "--token-seconds", "1")
-    assert hub.http.post("/auth/token", json=CLIENT_GRANT).json()["expires_in"] == 1
+    hub = fresh_hub("0.13", "--token-seconds", "2")
+    assert hub.http.post("/auth/token", json=CLIENT_GRANT).json()["expires_in"] == 2
     headers = hub.log_in()
     assert hub.http.get("/core/nodes", headers=headers).status_code == 200
-    time.sleep(1.1)
+    time.sleep(2.1)
     answer = hub.http.get("/core/nodes", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, "expired_token")
 

@@ -370,7 +370,7 @@ async def test_the_hub_may_take_its_time_after_the_last_byte(open_hub: Callable[
         await peer.answer(201, stored(10))
 
     async with serving(with_tokens(thoughtful)) as server:
-        async with open_hub(server.url, HTTP__CONNECT_TIMEOUT_SECONDS="0.2") as hub:
+        async with open_hub(server.url, HTTP__CONNECT_TIMEOUT_SECONDS="0.5") as hub:
             await upload(hub, Source(10), 10)
         async with open_hub(server.url, HTTP__READ_TIMEOUT_SECONDS="0.2") as hub:
             with pytest.raises(HubUnavailable, match="ReadTimeout"):
