@@ -90,7 +90,7 @@ def test_a_damaged_basic_header_is_refused(issuer: OidcIssuer, http: httpx.Clien
     assert answer.status_code == 401
 
 
-def test_claims_can_be_replaced_and_left_out(issuer: OidcIssuer, http: httpx.Client) -> None:
+def test_claims_can_be_replaced_and_left_out(issuer: OidcIssuer) -> None:
     token = issuer.issue("analysis", lifetime_seconds=-60, client_id_2="x", azp=None)
     keys = KeySet.import_key_set(issuer.jwks())
     claims = jwt.decode(token, keys, algorithms=["RS256"]).claims
@@ -125,6 +125,7 @@ def test_keys_and_clients_outlive_a_restart(issuer: OidcIssuer, http: httpx.Clie
         again.stop()
 
 
-def test_what_the_issuer_keeps_is_for_its_owner_only(issuer: OidcIssuer, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("issuer")
+def test_what_the_issuer_keeps_is_for_its_owner_only(tmp_path: Path) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "oidc").iterdir()}
     assert modes["keys.json"] == 0o600

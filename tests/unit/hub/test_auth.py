@@ -180,8 +180,9 @@ async def test_a_failed_renewal_fails_all_who_wait_and_the_next_one_tries_again(
     assert await tokens.token() == "token-2"
 
 
+@pytest.mark.usefixtures("endpoint")
 async def test_an_invalid_token_is_replaced_once_by_all_who_found_it_so(
-    endpoint: Endpoint, source: Callable[..., TokenSource]
+    source: Callable[..., TokenSource],
 ) -> None:
     tokens = source()
     old = await tokens.token()

@@ -214,9 +214,7 @@ async def test_emptied_jwks_is_believed(keys: IssuerKeys, issuer: IssuerDouble) 
     assert not (await keys.knowing("unknown")).knows(KID)
 
 
-async def test_hanging_issuer_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, issuer: IssuerDouble, clock: Clock
-) -> None:
+async def test_hanging_issuer_is_given_up(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 0.01)
 
     async def hang() -> dict[str, object]:

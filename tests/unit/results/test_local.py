@@ -395,7 +395,7 @@ async def test_nothing_is_deleted_while_the_hub_cannot_say_that_the_project_is_g
 
 
 async def test_interrupted_deletion_can_be_repeated(
-    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth, monkeypatch: pytest.MonkeyPatch
+    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth
 ) -> None:
     for _ in range(3):
         await _put(endpoint, auth, tag="a-tag")
