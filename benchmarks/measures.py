@@ -39,6 +39,7 @@ class SmallResults:
     """Many small results at once."""
 
     path: str
+    clients: int
     per_second: float
     p50: float
     p99: float
@@ -102,7 +103,7 @@ def transfers(
 def small_results(stack: Stack, path: str, *, clients: int, seconds: float) -> SmallResults:
     """PUT 1 KiB again and again from several clients."""
     per_second, latencies = hammer(stack.target, path, bytes(KIB), clients=clients, seconds=seconds)
-    return SmallResults(path, per_second, latencies.percentile(0.5), latencies.percentile(0.99))
+    return SmallResults(path, clients, per_second, latencies.percentile(0.5), latencies.percentile(0.99))
 
 
 def health_during_upload(stack: Stack, block: bytes, size: int) -> Health:

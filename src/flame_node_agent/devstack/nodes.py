@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from flame_node_agent.crypto.keys import public_key_pem
 from flame_node_agent.devstack.private_files import read_json, write_json, write_private
 
 OWN_CURVE = ec.SECP256R1.name
@@ -47,8 +48,7 @@ class NodeKeys:
     @property
     def public_key_pem(self) -> str:
         """SubjectPublicKeyInfo, as it is given to the hub."""
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        return self.private_key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
+        return public_key_pem(self.private_key)
 
 
 @dataclass(frozen=True)

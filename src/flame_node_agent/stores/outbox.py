@@ -19,13 +19,12 @@ import os
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
+from flame_node_agent.crypto.sealing import NONCE_BYTES
 from flame_node_agent.errors import LeaseLost
 from flame_node_agent.stores.database import Connection, Database
 from flame_node_agent.stores.ledger import Departure, append
 from flame_node_agent.stores.uploads import NewUpload, Recipient, Upload, UploadState, upload_of
 from flame_node_agent.wire.hub import AnalysisBucket
-
-NONCE_BYTES = 12
 
 
 class Outbox:
