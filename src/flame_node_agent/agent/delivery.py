@@ -23,6 +23,7 @@ from flame_node_agent.agent.names import hub_names, marked
 from flame_node_agent.agent.source import Pace, Sent, Source
 from flame_node_agent.crypto.sealing import digest_of
 from flame_node_agent.errors import HubRefused, HubUnavailable, HubUnexpected, NoBucket
+from flame_node_agent.hub.answers import CONFLICT, NOT_FOUND
 from flame_node_agent.hub.hub import Hub
 from flame_node_agent.stores.ledger import Departure
 from flame_node_agent.stores.objects import ObjectStore
@@ -33,8 +34,6 @@ from flame_node_agent.wire.hub import AnalysisBucket, BucketFile
 
 log = structlog.get_logger(__name__)
 
-CONFLICT = 409
-NOT_FOUND = 404
 RESOLVE_SECONDS = 30.0
 
 

@@ -29,7 +29,7 @@ from flame_node_agent.errors import (
 )
 
 LATER = frozenset({408, 429, 502, 503, 504})
-UNAUTHORIZED, NOT_FOUND = 401, 404
+BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, CONFLICT = 400, 401, 404, 409
 MAX_RETRY_AFTER_SECONDS = 3600.0
 MAX_MESSAGE_CHARACTERS = 500
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)

@@ -7,14 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from flame_node_agent.errors import HubRefused, HubUnavailable, HubUnexpected
-from flame_node_agent.hub.answers import NOT_FOUND
+from flame_node_agent.hub.answers import BAD_REQUEST, CONFLICT, NOT_FOUND
 from flame_node_agent.hub.dialect import Record, Spelling, dialect_of_bucket, snake_keys, unwrap
-from flame_node_agent.hub.listing import BAD_REQUEST, Lists
+from flame_node_agent.hub.listing import Lists
 from flame_node_agent.hub.records import is_same, uuid_of
 from flame_node_agent.hub.session import HubSession, route
 from flame_node_agent.wire.hub import Analysis, AnalysisBucket, BucketFile, BucketKind, Node, Project
-
-CONFLICT = 409
 
 
 class HubCore:

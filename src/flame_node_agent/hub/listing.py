@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from flame_node_agent.errors import HubRefused, HubUnexpected
+from flame_node_agent.hub.answers import BAD_REQUEST
 from flame_node_agent.hub.dialect import Record, Spelling, spelling_of_page
 from flame_node_agent.hub.session import HubSession
 
@@ -24,7 +25,6 @@ log = structlog.get_logger(__name__)
 PAGE_RECORDS = 50
 """The most that the hub returns at once."""
 MAX_PAGES = 400
-BAD_REQUEST = 400
 
 
 @dataclass(frozen=True)
