@@ -43,6 +43,7 @@ class Worker:
         self._settings = settings
         self._wake = asyncio.Event()
         self._stopping = False
+        self._claiming = asyncio.Lock()
         self._running: set[asyncio.Task[None]] = set()
 
     def nudge(self) -> None:
@@ -67,6 +68,10 @@ class Worker:
         """Claim no more; let what runs finish for ``grace`` seconds, then hand the rest back."""
         self._stopping = True
         self._wake.set()
+        with contextlib.suppress(TimeoutError):
+            # What the database is just handing out is handed back before this ends.
+            async with asyncio.timeout(HAND_BACK_SECONDS), self._claiming:
+                pass
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
         for task in self._running:
@@ -77,7 +82,12 @@ class Worker:
         free = self._settings.parallel_uploads - len(self._running)
         if free <= 0:
             return 0
-        uploads = await self._outbox.claim(free)
+        async with self._claiming:
+            uploads = await self._outbox.claim(free)
+            if self._stopping:
+                for upload in uploads:
+                    await self._outbox.hand_back(upload)
+                return 0
         for upload in uploads:
             task = asyncio.create_task(self._work(upload), name=f"upload {upload.upload_id}")
             self._running.add(task)

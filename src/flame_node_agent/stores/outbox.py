@@ -26,6 +26,10 @@ from flame_node_agent.stores.ledger import Departure, append
 from flame_node_agent.stores.uploads import NewUpload, Recipient, Upload, UploadState, upload_of
 from flame_node_agent.wire.hub import AnalysisBucket
 
+LONGEST_PAUSE_SECONDS = 86_400.0
+# No pause and no lease is that long: such a time is from before the database's clock was put back.
+NEVER_AGREED = f"make_interval(secs => {LONGEST_PAUSE_SECONDS} + 2 * %(lease)s)"
+
 
 class Outbox:
     """Reads and changes rows; knows nothing of the hub."""
@@ -122,8 +126,10 @@ class Outbox:
             " ELSE state END,"
             " abandoned_at = CASE WHEN interactive THEN COALESCE(abandoned_at, now()) END"
             " WHERE upload_id IN (SELECT upload_id FROM outbox"
-            " WHERE state IN ('waiting', 'uploading', 'uploaded', 'retracting') AND not_before <= now()"
-            " AND (lease_expires_at IS NULL OR lease_expires_at < now())"
+            " WHERE state IN ('waiting', 'uploading', 'uploaded', 'retracting')"
+            f" AND (not_before <= now() OR not_before > now() + {NEVER_AGREED})"
+            " AND (lease_expires_at IS NULL OR lease_expires_at < now()"
+            f" OR lease_expires_at > now() + {NEVER_AGREED})"
             " ORDER BY not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED) RETURNING *",
             {"lease": self._lease_seconds, "limit": limit},
         )
@@ -203,7 +209,7 @@ class Outbox:
             "not_before = now() + make_interval(secs => %(seconds)s), last_error = %(reason)s,"
             " state = CASE WHEN state = 'uploading' THEN 'waiting' ELSE state END,"
             " lease_token = NULL, lease_expires_at = NULL",
-            {"seconds": seconds, "reason": reason},
+            {"seconds": min(seconds, LONGEST_PAUSE_SECONDS), "reason": reason},
         )
 
     async def hand_back(self, upload: Upload) -> None:

@@ -114,6 +114,8 @@ class Staging:
             "UPDATE staged_object SET owner = %(owner)s,"
             " lease_expires_at = now() + make_interval(secs => %(lease)s)"
             " WHERE object_key IN (SELECT object_key FROM staged_object WHERE lease_expires_at < now()"
+            # The latter is from before the database's clock was put back.
+            " OR lease_expires_at > now() + make_interval(secs => 86400 + 2 * %(lease)s)"
             " LIMIT 200 FOR UPDATE SKIP LOCKED) RETURNING object_key",
             {"owner": self._sweeper, "lease": self._lease_seconds},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 from hypothesis import given
@@ -36,3 +37,38 @@ def test_waits_grow_exponentially_and_are_spread_over_their_whole_range() -> Non
         assert max(waits) <= ceiling
         assert max(waits) > 0.9 * ceiling
         assert min(waits) < 0.1 * ceiling
+
+
+class SlowOutbox:
+    """An outbox whose answer to a claim comes when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+        self.handed_back: list[object] = []
+
+    async def claim(self, _limit: int) -> list[object]:
+        self.asked.set()
+        await self.answer.wait()
+        return ["first", "second"]
+
+    async def hand_back(self, upload: object) -> None:
+        self.handed_back.append(upload)
+
+
+async def test_what_is_claimed_while_stopping_is_handed_back() -> None:
+    outbox = SlowOutbox()
+    stopped = Worker(
+        cast("Outbox", outbox),
+        cast("Delivery", None),
+        cast("Leases", None),
+        OutboxSettings.model_validate({}),
+    )
+    running = asyncio.create_task(stopped.run())
+    await outbox.asked.wait()
+    stopping = asyncio.create_task(stopped.stop(5))
+    await asyncio.sleep(0)
+    outbox.answer.set()
+    await stopping
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert outbox.handed_back == ["first", "second"]
