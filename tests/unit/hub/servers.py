@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -97,3 +98,13 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
             task.cancel()
         await asyncio.gather(*raw.running, return_exceptions=True)
     assert raw.failures == []
+
+
+async def hello(peer: Peer) -> None:
+    """Answer every request with JSON, on and on."""
+    while True:
+        _, headers = await peer.head()
+        await peer.body(headers)
+        await peer.answer(
+            200, json.dumps({"cookie": headers.get("cookie")}).encode(), Set_Cookie="a=b; Path=/"
+        )

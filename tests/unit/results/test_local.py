@@ -1,9 +1,8 @@
-"""Local results: for the analyses of one project, until the project is gone."""
+"""PUT and GET /local, and /local/upload: results for the analyses of one project."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -13,34 +12,13 @@ from flame_node_agent.errors import (
     DatabaseUnavailable,
     HubCredentialsRefused,
     HubError,
-    HubRefused,
     HubUnavailable,
     HubUnexpected,
 )
 from flame_node_agent.wire.hub import BucketKind
 from tests.unit.results.conftest import BASE_URL, Endpoint, MakeEndpoint
+from tests.unit.results.local_results import CONTENT, Auth, project_of, put_local
 from tests.unit.results.multipart_samples import body, content_type, field, file
-
-Auth = dict[str, str]
-CONTENT = bytes(range(256)) * 40
-
-
-async def _put(endpoint: Endpoint, auth: Auth, content: bytes = CONTENT, **data: str) -> UUID:
-    answer = await endpoint.client.put(
-        "/local", headers=auth, files={"file": ("data.csv", content, "text/csv")}, data=data
-    )
-    assert answer.status_code == 200, answer.text
-    return UUID(answer.json()["object_id"])
-
-
-def _project(endpoint: Endpoint, analysis: UUID) -> UUID:
-    return endpoint.hub.projects[analysis]
-
-
-@pytest.fixture
-def adapter(endpoint: Endpoint) -> Auth:
-    return endpoint.auth("hub-adapter")
-
 
 # PUT and GET
 
@@ -54,7 +32,7 @@ async def test_untagged_result_is_one_object_and_no_row(
     object_id = answer.json()["object_id"]
     assert answer.json() == {"url": f"{BASE_URL}/local/{object_id}", "object_id": object_id}
     assert endpoint.objects.held == {
-        f"local/{_project(endpoint, analysis)}/{object_id}": (CONTENT, "application/octet-stream")
+        f"local/{project_of(endpoint, analysis)}/{object_id}": (CONTENT, "application/octet-stream")
     }
     assert endpoint.local_results.tag_rows == []
     assert endpoint.local_results.result_rows == {}
@@ -79,13 +57,13 @@ async def test_other_analysis_of_the_same_project_reads_the_result(
     endpoint: Endpoint, analysis: UUID, auth: Auth
 ) -> None:
     answer = await endpoint.client.put("/local", headers=auth, files={"file": CONTENT})
-    other = endpoint.hub.add_analysis(_project(endpoint, analysis))
+    other = endpoint.hub.add_analysis(project_of(endpoint, analysis))
     fetched = await endpoint.client.get(answer.json()["url"], headers=endpoint.auth(other))
     assert (fetched.status_code, fetched.content) == (200, CONTENT)
 
 
 async def test_analysis_of_another_project_does_not_find_the_result(endpoint: Endpoint, auth: Auth) -> None:
-    object_id = await _put(endpoint, auth)
+    object_id = await put_local(endpoint, auth)
     stranger = endpoint.auth(endpoint.hub.add_analysis())
     answer = await endpoint.client.get(f"/local/{object_id}", headers=stranger)
     assert (answer.status_code, answer.json()) == (
@@ -136,7 +114,7 @@ async def test_content_type_is_kept(endpoint: Endpoint, auth: Auth, sent: str | 
 
 
 async def test_empty_result_comes_back_empty(endpoint: Endpoint, auth: Auth) -> None:
-    object_id = await _put(endpoint, auth, b"")
+    object_id = await put_local(endpoint, auth, b"")
     answer = await endpoint.client.get(f"/local/{object_id}", headers=auth)
     assert (answer.status_code, answer.content, answer.headers["content-length"]) == (200, b"", "0")
 
@@ -167,9 +145,9 @@ async def test_invalid_tag_behind_the_file_leaves_nothing(endpoint: Endpoint, au
 
 
 async def test_hub_may_be_away_for_a_known_analysis(endpoint: Endpoint, auth: Auth) -> None:
-    object_id = await _put(endpoint, auth)
+    object_id = await put_local(endpoint, auth)
     endpoint.hub.failure = HubUnavailable("down")
-    assert await _put(endpoint, auth)
+    assert await put_local(endpoint, auth)
     assert (await endpoint.client.get(f"/local/{object_id}", headers=auth)).status_code == 200
 
 
@@ -192,7 +170,7 @@ async def test_hub_that_cannot_be_asked_is_told(
 
 
 async def test_store_that_is_away_is_told(endpoint: Endpoint, auth: Auth) -> None:
-    object_id = await _put(endpoint, auth)
+    object_id = await put_local(endpoint, auth)
     endpoint.objects.away = True
     put = await endpoint.client.put("/local", headers=auth, files={"file": b"x"})
     assert (put.status_code, put.json()["detail"]) == (503, "The object store is unavailable")
@@ -227,7 +205,7 @@ async def test_too_large_file_is_refused(make_endpoint: MakeEndpoint) -> None:
 async def test_untagged_result_goes_to_the_hub_under_its_id(
     endpoint: Endpoint, analysis: UUID, auth: Auth, path: str
 ) -> None:
-    object_id = await _put(endpoint, auth)
+    object_id = await put_local(endpoint, auth)
     answer = await endpoint.client.put(path, headers=auth, params={"object_id": str(object_id)})
     assert answer.status_code == 200
     hub_id = UUID(answer.json()["object_id"])
@@ -241,7 +219,7 @@ async def test_untagged_result_goes_to_the_hub_under_its_id(
 
 
 async def test_tagged_result_goes_to_the_hub_under_its_name(endpoint: Endpoint, auth: Auth) -> None:
-    object_id = await _put(endpoint, auth, tag="a-tag")
+    object_id = await put_local(endpoint, auth, tag="a-tag")
     answer = await endpoint.client.put("/local/upload", headers=auth, params={"object_id": str(object_id)})
     assert endpoint.hub.names[UUID(answer.json()["object_id"])] == "data.csv"
 
@@ -250,7 +228,7 @@ async def test_result_goes_to_the_hub_sealed_for_a_node(endpoint: Endpoint, auth
     from cryptography.hazmat.primitives.asymmetric import ec
 
     node = endpoint.hub.add_node(ec.generate_private_key(ec.SECP256R1()))
-    object_id = await _put(endpoint, auth)
+    object_id = await put_local(endpoint, auth)
     answer = await endpoint.client.put(
         "/local/upload", headers=auth, params={"object_id": str(object_id), "remote_node_id": str(node)}
     )
@@ -264,7 +242,7 @@ async def test_result_that_cannot_go_to_the_hub_is_told(endpoint: Endpoint, auth
         404,
         f"Object with ID {unknown} does not exist",
     )
-    object_id = await _put(endpoint, auth)
+    object_id = await put_local(endpoint, auth)
     for node, status in (("no-uuid", 404), (str(endpoint.hub.add_node(None)), 400)):
         answer = await endpoint.client.put(
             "/local/upload", headers=auth, params={"object_id": str(object_id), "remote_node_id": node}
@@ -279,140 +257,10 @@ async def test_result_that_cannot_go_to_the_hub_is_told(endpoint: Endpoint, auth
 async def test_analysis_without_temp_bucket_sends_nothing(
     endpoint: Endpoint, analysis: UUID, auth: Auth
 ) -> None:
-    object_id = await _put(endpoint, auth)
+    object_id = await put_local(endpoint, auth)
     del endpoint.hub.buckets[analysis, BucketKind.TEMP]
     answer = await endpoint.client.put("/local/upload", headers=auth, params={"object_id": str(object_id)})
     assert (answer.status_code, answer.json()["detail"]) == (
         404,
         f"Temp bucket for analysis with ID {analysis} was not found",
     )
-
-
-# DELETE
-
-
-async def _delete(endpoint: Endpoint, auth: Auth, project: object, **request: Any) -> httpx.Response:
-    return await endpoint.client.request(
-        "DELETE", "/local", headers=auth, params={"project_id": str(project)}, **request
-    )
-
-
-async def test_project_that_the_hub_still_has_is_kept(
-    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth
-) -> None:
-    await _put(endpoint, auth, tag="a-tag")
-    project = _project(endpoint, analysis)
-    answer = await _delete(endpoint, adapter, project)
-    assert (answer.status_code, answer.json()) == (
-        400,
-        {"detail": f"Project '{project}' will not be deleted because it is still available on the Hub."},
-    )
-    assert len(endpoint.objects.held) == 1
-    assert len(endpoint.local_results.result_rows) == 1
-
-
-@pytest.mark.parametrize("project", [None, "no-uuid"])
-async def test_only_the_hub_adapter_deletes(
-    endpoint: Endpoint, analysis: UUID, auth: Auth, project: str | None
-) -> None:
-    await _put(endpoint, auth)
-    answer = await _delete(endpoint, auth, project or _project(endpoint, analysis))
-    assert (answer.status_code, answer.json()) == (
-        403,
-        {
-            "detail": "Only the Hub Adapter client is allowed to delete local results, got client ID"
-            f" '{analysis}'."
-        },
-    )
-    assert len(endpoint.objects.held) == 1
-    assert "project" not in endpoint.hub.asked
-
-
-@pytest.mark.parametrize("path", ["/local", "/local/"])
-async def test_project_that_is_gone_is_deleted_with_all_that_is_its(
-    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth, path: str
-) -> None:
-    for number in range(40):
-        await _put(endpoint, auth, **({"tag": "a-tag"} if number % 2 else {}))
-    other = endpoint.hub.add_analysis()
-    kept = await _put(endpoint, endpoint.auth(other), tag="a-tag")
-    project = endpoint.hub.projects.pop(analysis)
-    endpoint.objects.held[f"local/{project}/"] = (b"", "")  # some stores keep "directories"
-    answer = await endpoint.client.request(
-        "DELETE", path, headers=adapter, params={"project_id": str(project)}, json={}
-    )
-    assert (answer.status_code, answer.content) == (200, b"null")
-    assert answer.headers["content-type"] == "application/json"
-    assert [key.rpartition("/")[2] for key in endpoint.objects.held] == [str(kept)]
-    assert list(endpoint.local_results.result_rows) == [(kept, other)]
-    assert endpoint.local_results.tag_rows == [(_project(endpoint, other), "a-tag")]
-    gone = await endpoint.client.put("/local", headers=auth, files={"file": b"x"})
-    assert gone.status_code == 404
-
-
-async def test_deleted_project_is_forgotten(
-    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth
-) -> None:
-    await _put(endpoint, auth)
-    assert (await _delete(endpoint, adapter, endpoint.hub.projects.pop(analysis))).status_code == 200
-    endpoint.hub.failure = HubUnavailable("down")
-    answer = await endpoint.client.put("/local", headers=auth, files={"file": b"x"})
-    assert answer.status_code == 503
-    assert endpoint.objects.held == {}
-
-
-@pytest.mark.parametrize(
-    "project", ["5c5d1c6e-5d3c-4b5e-9a3f-0d3a4f1f7a10", "no-uuid", "", "..", "%2e%2e/x", "a\x00b"]
-)
-async def test_project_with_nothing_stored_is_deleted(
-    endpoint: Endpoint, auth: Auth, adapter: Auth, project: object
-) -> None:
-    await _put(endpoint, auth)
-    answer = await _delete(endpoint, adapter, project)
-    assert (answer.status_code, answer.content) == (200, b"null")
-    assert len(endpoint.objects.held) == 1
-
-
-async def test_delete_without_project_is_refused(endpoint: Endpoint, adapter: Auth) -> None:
-    answer = await endpoint.client.delete("/local", headers=adapter)
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"] == ["query", "project_id"]
-
-
-async def test_nothing_is_deleted_while_the_hub_cannot_say_that_the_project_is_gone(
-    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth
-) -> None:
-    await _put(endpoint, auth)
-    for failure, status in (
-        (HubUnavailable("down"), 503),
-        (HubUnexpected(None), 502),
-        (HubRefused(403, "permission_denied", "no"), 502),
-    ):
-        endpoint.hub.failure = failure
-        answer = await _delete(endpoint, adapter, _project(endpoint, analysis))
-        assert answer.status_code == status
-    assert len(endpoint.objects.held) == 1
-
-
-async def test_interrupted_deletion_can_be_repeated(
-    endpoint: Endpoint, analysis: UUID, auth: Auth, adapter: Auth
-) -> None:
-    for _ in range(3):
-        await _put(endpoint, auth, tag="a-tag")
-    project = endpoint.hub.projects.pop(analysis)
-    endpoint.staging.database_away = True
-    assert (await _delete(endpoint, adapter, project)).status_code == 503
-    assert len(endpoint.objects.held) == 3
-    endpoint.staging.database_away = False
-    assert (await _delete(endpoint, adapter, project)).status_code == 200
-    assert endpoint.objects.held == {}
-    assert endpoint.local_results.result_rows == {}
-
-
-async def test_adapter_is_named_by_a_setting(make_endpoint: MakeEndpoint) -> None:
-    endpoint = make_endpoint(HUB_ADAPTER_CLIENT_ID="our-adapter")
-    statuses = [
-        (await _delete(endpoint, endpoint.auth(caller), uuid4())).status_code
-        for caller in ("our-adapter", "hub-adapter")
-    ]
-    assert statuses == [200, 403]
