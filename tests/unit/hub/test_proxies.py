@@ -15,7 +15,7 @@ from flame_node_agent.hub.proxies import proxy_routes
 from tests.unit.hub.authorities import Authority
 from tests.unit.hub.forward_proxies import proxied
 from tests.unit.hub.servers import Peer, hello, serving
-from tests.unit.hub.test_upload_wire import Source, drain, error, upload, with_tokens
+from tests.unit.hub.uploading import Source, drain, error, upload, with_tokens
 
 Open = Callable[..., Any]
 

@@ -12,7 +12,7 @@ import pytest
 from flame_node_agent.errors import HubUnavailable
 from flame_node_agent.hub.hub import Hub
 from tests.unit.hub.servers import Handler, Peer, serving
-from tests.unit.hub.test_upload_wire import FILE, MEBIBYTE, with_tokens
+from tests.unit.hub.uploading import FILE, MEBIBYTE, with_tokens
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
 LIMIT = 256 * 1024

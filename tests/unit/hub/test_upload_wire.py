@@ -1,97 +1,33 @@
-"""Uploads on real connections: early answers, broken sources, cancellation, silence."""
+"""Uploads on real connections: early answers, broken sources, cancellation, reuse."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
-from uuid import UUID
 
 import pytest
 import uvloop
 
 from flame_node_agent.errors import HubRefused, HubUnavailable, HubUnexpected, ObjectStoreUnavailable
-from flame_node_agent.hub.hub import Hub
 from tests.unit.hub.authorities import Authority
 from tests.unit.hub.servers import Handler, Peer, serving
-
-BUCKET, FILE = UUID(int=0xB0), UUID(int=0xF1)
-MEBIBYTE = 1 << 20
-HUGE = 1 << 40
-TOKEN = json.dumps({"access_token": "token", "expires_in": 900}).encode()
-
-
-class Source:
-    """Zeros without end, as far as the size goes; knows how many it gave and whether it was let go."""
-
-    def __init__(self, size: int = HUGE) -> None:
-        self.size, self.given, self.open, self.opened = size, 0, 0, 0
-
-    async def __call__(self) -> AsyncIterator[bytes]:
-        self.open += 1
-        self.opened += 1
-        self.given = 0
-        try:
-            while self.given < self.size:
-                chunk = bytes(min(MEBIBYTE, self.size - self.given))
-                self.given += len(chunk)
-                yield chunk
-                await asyncio.sleep(0)
-        finally:
-            self.open -= 1
-
-
-def with_tokens(handle: Handler) -> Handler:
-    """A hub whose token endpoint works and whose uploads go to ``handle``."""
-
-    async def handler(peer: Peer) -> None:
-        line, headers = await peer.head()
-        if line.startswith("POST /token"):
-            await peer.body(headers)
-            await peer.answer(200, TOKEN, Connection="close")
-            return
-        peer.headers = headers
-        await handle(peer)
-
-    return handler
-
-
-def error(status: int, code: str = "entity_conflict") -> bytes:
-    return json.dumps({"statusCode": status, "code": code, "message": "no"}).encode()
-
-
-def stored(size: int) -> bytes:
-    file = {"id": str(FILE), "name": "r", "path": "r", "size": size, "bucket_id": str(BUCKET)}
-    return json.dumps({"data": [file], "meta": {"total": 1}}).encode()
-
-
-async def upload(hub: Hub, source: Callable[[], AsyncIterator[bytes]], size: int = HUGE) -> object:
-    return await hub.storage.upload(BUCKET, name="r", size=size, chunks=source)
-
-
-async def linger(peer: Peer) -> None:
-    """Close as a careful server does: say so, then read what still comes."""
-    peer.writer.write_eof()
-    await peer.closed()
-
-
-async def slam(peer: Peer) -> None:
-    """Close with data unread, which resets the connection."""
-    peer.writer.transport.abort()
-
-
-async def stall(peer: Peer) -> None:
-    """Neither read on nor close."""
-    await asyncio.sleep(60)
-
-
-async def drain(peer: Peer) -> None:
-    """Read all that comes, as Node.js does after an early answer."""
-    await peer.closed()
+from tests.unit.hub.uploading import (
+    HUGE,
+    MEBIBYTE,
+    TOKEN,
+    Source,
+    drain,
+    error,
+    linger,
+    slam,
+    stall,
+    stored,
+    upload,
+    with_tokens,
+)
 
 
 @pytest.mark.parametrize("status", [400, 403, 409, 413])
@@ -322,59 +258,6 @@ async def test_cancellation_closes_the_connection_and_lets_go_of_the_source(
             await sending
         assert source.open == 0
         await asyncio.wait_for(closed.wait(), 5)
-
-
-async def test_a_deadline_of_the_caller_ends_an_upload(open_hub: Callable[..., object]) -> None:
-    async with serving(with_tokens(stall)) as server, open_hub(server.url) as hub:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await upload(hub, Source())
-
-
-async def test_a_hub_that_stops_reading_is_unavailable_after_the_time_out_of_one_piece(
-    open_hub: Callable[..., object],
-) -> None:
-    async with (
-        serving(with_tokens(stall)) as server,
-        open_hub(server.url, HTTP__READ_TIMEOUT_SECONDS="0.3") as hub,
-    ):
-        started = time.monotonic()
-        with pytest.raises(HubUnavailable, match="WriteTimeout"):
-            await upload(hub, Source())
-
-    assert time.monotonic() - started < 5
-
-
-async def test_the_time_out_does_not_bound_an_upload_that_moves(open_hub: Callable[..., object]) -> None:
-    async def slow(peer: Peer) -> None:
-        left = int(peer.headers["content-length"])
-        while left:
-            await asyncio.sleep(0.01)
-            left -= len(await peer.reader.read(min(left, MEBIBYTE)))
-        await peer.answer(201, stored(30 * MEBIBYTE))
-
-    async with (
-        serving(with_tokens(slow)) as server,
-        open_hub(server.url, HTTP__READ_TIMEOUT_SECONDS="1") as hub,
-    ):
-        started = time.monotonic()
-        await upload(hub, Source(30 * MEBIBYTE), 30 * MEBIBYTE)
-
-    assert time.monotonic() - started > 1
-
-
-async def test_the_hub_may_take_its_time_after_the_last_byte(open_hub: Callable[..., object]) -> None:
-    async def thoughtful(peer: Peer) -> None:
-        await peer.body(peer.headers)
-        await asyncio.sleep(0.6)
-        await peer.answer(201, stored(10))
-
-    async with serving(with_tokens(thoughtful)) as server:
-        async with open_hub(server.url, HTTP__CONNECT_TIMEOUT_SECONDS="0.5") as hub:
-            await upload(hub, Source(10), 10)
-        async with open_hub(server.url, HTTP__READ_TIMEOUT_SECONDS="0.2") as hub:
-            with pytest.raises(HubUnavailable, match="ReadTimeout"):
-                await upload(hub, Source(10), 10)
 
 
 def test_early_answers_are_understood_on_uvloop_as_well(open_hub: Callable[..., object]) -> None:
