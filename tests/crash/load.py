@@ -32,7 +32,6 @@ class Acknowledged:
 class Load:
     """Clients of several routes at once, each in a thread."""
 
-    agent: AgentProcess
     seed: int
     acknowledged: dict[str, list[Acknowledged]] = field(default_factory=dict)
     answers: Counter[int | str] = field(default_factory=Counter)
@@ -40,10 +39,10 @@ class Load:
     _lock: Lock = field(default_factory=Lock)
     _threads: list[Thread] = field(default_factory=list)
 
-    def add(self, route: str, analysis: Analysis) -> None:
+    def add(self, agent: AgentProcess, route: str, analysis: Analysis) -> None:
         """One more client; it begins at once."""
         self.acknowledged.setdefault(route, [])
-        arguments = (route, analysis, Random(f"{self.seed} {len(self._threads)}"))
+        arguments = (agent.url, route, analysis, Random(f"{self.seed} {len(self._threads)}"))
         self._threads.append(Thread(target=self._send_until_enough, args=arguments, daemon=True))
         self._threads[-1].start()
 
@@ -53,9 +52,9 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def _send_until_enough(self, route: str, analysis: Analysis, random: Random) -> None:
+    def _send_until_enough(self, url: str, route: str, analysis: Analysis, random: Random) -> None:
         number = 0
-        with httpx.Client(base_url=self.agent.url, trust_env=False, timeout=20) as client:
+        with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
             while not self._enough.is_set():
                 number += 1
                 content = random.randbytes(random.randint(*_size(random)))

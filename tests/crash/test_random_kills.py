@@ -1,20 +1,26 @@
 """Everything is killed at random moments under load, and in the end nothing that was acknowledged is missing.
 
-``CRASH_SEED`` repeats the order of events of a failed run (not its timing), ``CRASH_SECONDS`` makes it longer.
+The seed also decides which kind of hub it is, and whether there is a second agent. ``CRASH_SEED`` repeats the order of
+events of a failed run (not its timing), ``CRASH_SECONDS`` makes it longer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
+from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from flame_node_agent.devstack.testing import LazyParts
+
 from .agent_process import AgentProcess
+from .conftest import PROFILES
 from .ground import Ground, sha256
 from .load import Load
 
@@ -23,62 +29,75 @@ log = logging.getLogger(__name__)
 SECONDS = float(os.environ.get("CRASH_SECONDS", "50"))
 SETTLE_SECONDS = 90.0
 EXPECTED_ANSWERS = {200, 204, 503}
+ROUTES = ("/final", "/final", "/final", "/local", "/intermediate")
+VICTIMS = {"agent": 6, "sleeper": 1, "postgres": 1, "s3": 1, "hub": 1}
+"""What happens to whom, and how often compared to the others."""
 
 
 @pytest.mark.xdist_group("crash-servers")
 @pytest.mark.timeout(SECONDS + SETTLE_SECONDS + 120)
-@pytest.mark.parametrize("own_ground", ["0.8.21"], indirect=True)
-def test_nothing_acknowledged_is_lost_whatever_is_killed_and_when(own_ground: Ground) -> None:
+def test_nothing_acknowledged_is_lost_whatever_is_killed_and_when(
+    own_parts: LazyParts, tmp_path: Path
+) -> None:
     seed = int(os.environ.get("CRASH_SEED", SystemRandom().randrange(10**6)))
     log.warning("CRASH_SEED=%s", seed)
-    agent = own_ground.running_agent()
-    load = Load(agent, seed)
-    for route in ("/final", "/final", "/final", "/local", "/intermediate"):
-        load.add(route, own_ground.analysis())
-    kills = _kill_at_random(own_ground, agent, Random(seed))
-    load.stop()
-    log.warning("kills %s, answers %s", kills, dict(load.answers))
+    hub = own_parts.hub(PROFILES[seed % 2])
+    with contextlib.closing(Ground(own_parts, hub, tmp_path)) as ground:
+        agents = [ground.running_agent() for _ in range(1 + seed // 2 % 2)]
+        load = Load(seed)
+        for number, route in enumerate(ROUTES):
+            load.add(agents[number % len(agents)], route, ground.analysis())
+        happened = _Chaos(ground, agents, Random(seed)).go_on(SECONDS)
+        load.stop()
+        log.warning("%s, %s agents: %s; answers %s", hub.profile, len(agents), happened, dict(load.answers))
 
-    agent.await_ready()
-    own_ground.await_rest(seconds=SETTLE_SECONDS)
-    _assert_complete(own_ground, agent, load)
-    unexpected = {answer for answer in load.answers if isinstance(answer, int)} - EXPECTED_ANSWERS
-    assert not unexpected, f"{load.answers} with seed {seed}"
-    assert {row["state"] for row in own_ground.rows()} <= {"delivered", "retracted"}
+        for agent in agents:
+            agent.await_ready()
+        ground.await_rest(seconds=SETTLE_SECONDS)
+        _assert_complete(ground, agents[0], load)
+        unexpected = {answer for answer in load.answers if isinstance(answer, int)} - EXPECTED_ANSWERS
+        assert not unexpected, f"{load.answers} with seed {seed}"
+        assert {row["state"] for row in ground.rows()} <= {"delivered", "retracted"}
 
 
-def _kill_at_random(ground: Ground, agent: AgentProcess, random: Random) -> dict[str, int]:
-    """Kill and restart until the time is over; how often each was killed."""
-    kills = dict.fromkeys(("agent", "postgres", "s3", "hub"), 0)
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        time.sleep(random.uniform(0.05, 1.2))
-        victim = random.choices(list(kills), weights=[6, 1, 1, 1])[0]
-        kills[victim] += 1
-        if victim == "agent":
+class _Chaos:
+    """Kills and restarts one after the other, sometimes an agent while something else is away."""
+
+    def __init__(self, ground: Ground, agents: list[AgentProcess], random: Random) -> None:
+        self._ground = ground
+        self._agents = agents
+        self._random = random
+        self._happened = dict.fromkeys(VICTIMS, 0)
+
+    def go_on(self, seconds: float) -> dict[str, int]:
+        """Until the time is over; what has happened how often."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            time.sleep(self._random.uniform(0.05, 1.2))
+            victim = self._random.choices(list(VICTIMS), weights=list(VICTIMS.values()))[0]
+            self._happened[victim] += 1
+            agent = self._random.choice(self._agents)
+            match victim:
+                case "agent":
+                    agent.kill()
+                    agent.start(until="/healthz")
+                case "sleeper":
+                    agent.pause()
+                    time.sleep(2.5)  # longer than a lease
+                    agent.resume()
+                case "hub":
+                    self._take_away(self._ground.hub.server, agent)
+                case _:
+                    self._take_away(getattr(self._ground.parts, victim), agent)
+        return self._happened
+
+    def _take_away(self, server: Any, agent: AgentProcess) -> None:
+        server.kill()
+        time.sleep(self._random.uniform(0, 1.5))
+        if self._random.random() < 0.3:
             agent.kill()
-        else:
-            _take_away(ground, victim, random, lambda: _maybe_kill(agent, random, kills))
-        if not agent.child.alive:
-            agent.start(until="/healthz")
-    return kills
-
-
-def _maybe_kill(agent: AgentProcess, random: Random, kills: dict[str, int]) -> None:
-    """Kill the agent as well, now and then."""
-    if random.random() < 0.3:
-        agent.kill()
-        agent.start(until=None)
-        kills["agent"] += 1
-
-
-def _take_away(ground: Ground, victim: str, random: Random, meanwhile: Any) -> None:
-    """Kill a server and bring it back after a while."""
-    server: Any = ground.hub.server if victim == "hub" else getattr(ground.parts, victim)
-    server.kill()
-    time.sleep(random.uniform(0, 1.5))
-    meanwhile()
-    server.start()
+            agent.start(until=None)
+        server.start()
 
 
 def _assert_complete(ground: Ground, agent: AgentProcess, load: Load) -> None:
@@ -89,9 +108,7 @@ def _assert_complete(ground: Ground, agent: AgentProcess, load: Load) -> None:
     for known in load.acknowledged["/intermediate"]:
         assert files[known.id] == known.sha256
     for known in load.acknowledged["/local"]:
-        content = (
-            agent.http.get(f"/local/{known.id}", headers=known.analysis.headers).raise_for_status().content
-        )
-        assert sha256(content) == known.sha256
-    for route, known in load.acknowledged.items():
-        assert known, f"nothing was ever acknowledged at {route}"
+        found = agent.http.get(f"/local/{known.id}", headers=known.analysis.headers).raise_for_status()
+        assert sha256(found.content) == known.sha256
+    for route, acknowledged in load.acknowledged.items():
+        assert acknowledged, f"nothing was ever acknowledged at {route}"
