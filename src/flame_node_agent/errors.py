@@ -15,6 +15,7 @@
     │   ├── ObjectDamaged        the store gives other bytes than it was given
     │   └── ObjectStoreUnavailable
     ├── DatabaseUnavailable
+    ├── FilenameConflict         a local result has another file name already
     ├── IssuerUnavailable        no signing keys of the OIDC issuer could be had
     ├── TokenRejected            the bearer token does not prove an analysis
     ├── SealingError
@@ -31,6 +32,7 @@ DatabaseUnavailable and IssuerUnavailable: nothing about the work itself is wron
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 RETRY_AFTER_SECONDS = 5.0
 
@@ -133,6 +135,16 @@ class ObjectStoreUnavailable(ObjectStoreError):
 
 class DatabaseUnavailable(NodeError):
     """PostgreSQL could not be reached within the time a request may wait."""
+
+
+class FilenameConflict(NodeError):
+    """A local result was tagged under another file name before; the text is the FLAME Node Storage Service's."""
+
+    def __init__(self, object_id: UUID, analysis_id: UUID, filename: str) -> None:
+        super().__init__(
+            f"The object ID {object_id} is already persisted for analysis {analysis_id}, but with a different"
+            f" filename than {filename}."
+        )
 
 
 class IssuerUnavailable(NodeError):

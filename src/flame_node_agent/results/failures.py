@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from flame_node_agent.errors import (
     Busy,
     DatabaseUnavailable,
+    FilenameConflict,
     HubCredentialsRefused,
     HubError,
     HubRefused,
@@ -66,6 +67,8 @@ def as_refusal(error: NodeError) -> Refused | None:
             return Busy("The object store is unavailable")
         case DatabaseUnavailable():
             return Busy("The database is unavailable")
+        case FilenameConflict():
+            return Refused(400, str(error))
         case LeaseLost():
             return Busy("The upload was interrupted")
         case TooLargeToSeal():

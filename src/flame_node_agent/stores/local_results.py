@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from flame_node_agent.errors import LeaseLost, Refused
+from flame_node_agent.errors import FilenameConflict, LeaseLost
 from flame_node_agent.stores.database import Connection, Database
 from flame_node_agent.stores.staging import CLAIM_STAGED
 
@@ -19,17 +19,6 @@ class TaggedResult:
 
     filename: str
     object_id: UUID
-
-
-class FilenameConflict(Refused):
-    """The object is already known to this analysis under another file name."""
-
-    def __init__(self, object_id: UUID, analysis_id: UUID, filename: str) -> None:
-        super().__init__(
-            400,
-            f"The object ID {object_id} is already persisted for analysis {analysis_id}, but with a different"
-            f" filename than {filename}.",
-        )
 
 
 class LocalResults:

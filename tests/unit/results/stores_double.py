@@ -9,8 +9,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from flame_node_agent.errors import DatabaseUnavailable, ObjectNotFound, ObjectStoreUnavailable
-from flame_node_agent.stores.local_results import FilenameConflict, TaggedResult
+from flame_node_agent.errors import (
+    DatabaseUnavailable,
+    FilenameConflict,
+    ObjectNotFound,
+    ObjectStoreUnavailable,
+)
+from flame_node_agent.stores.local_results import TaggedResult
 from flame_node_agent.stores.objects import Chunk, ObjectInfo, StoredObject
 from flame_node_agent.stores.uploads import NewUpload, Upload, UploadState
 
