@@ -18,8 +18,10 @@ from typing import Any
 
 from flame_node_agent.hub.core import HubCore
 from flame_node_agent.hub.storage import HubStorage
-from flame_node_agent.stores import objects, outbox
+from flame_node_agent.stores import outbox
 from flame_node_agent.stores.local_results import LocalResults
+from flame_node_agent.stores.multipart import MultipartUpload
+from flame_node_agent.stores.object_writer import ObjectWriter
 from flame_node_agent.stores.objects import ObjectStore
 from flame_node_agent.stores.outbox import Outbox
 
@@ -65,8 +67,8 @@ class _Hook:
 
 
 _HOOKS: dict[Point, _Hook] = {
-    Point.BEFORE_STORING: _Hook(ObjectStore, "put_whole", after=False),
-    Point.PART_STORED: _Hook(objects._Writer, "_upload", after=True),
+    Point.BEFORE_STORING: _Hook(ObjectWriter, "_put_whole", after=False),
+    Point.PART_STORED: _Hook(MultipartUpload, "put", after=True),
     Point.OBJECT_STORED: _Hook(ObjectStore, "put", after=True),
     Point.RESULT_COMMITTED: _Hook(Outbox, "enqueue", after=True),
     Point.REQUEST_COMMITTED: _Hook(Outbox, "begin", after=True),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from io import BytesIO
 
 import pytest
 
 from flame_node_agent.errors import ObjectNotFound, ObjectStoreUnavailable
-from flame_node_agent.stores.objects import PARALLEL_PARTS_IN_ALL, _Writer
+from flame_node_agent.stores.multipart import MultipartUpload
+from flame_node_agent.stores.objects import PARALLEL_PARTS_IN_ALL
 from flame_node_agent.stores.parts import MIB
 
 from .conftest import Stores
@@ -77,9 +77,10 @@ async def test_a_cancelled_write_leaves_nothing_behind(stores: Stores) -> None:
 
 
 async def test_a_multipart_upload_that_a_dead_agent_left_is_found_and_aborted(stores: Stores) -> None:
-    uploader = stores.objects.uploader("outbox/left", "text/plain")
-    await uploader.__aenter__()
-    await uploader.upload_part(BytesIO(b"x" * (5 * MIB)), 1)
+    upload = await MultipartUpload.begin(
+        stores.objects._client, stores.objects._bucket, "outbox/left", "text/plain"
+    )
+    await upload.put(1, b"x" * (5 * MIB))
     assert await stores.objects.abort_unfinished("outbox/other") == 0
     assert await stores.objects.abort_unfinished("outbox/left") == 1
     assert await stores.objects.abort_unfinished("outbox/left") == 0
@@ -133,20 +134,20 @@ async def test_many_large_uploads_at_once_hold_a_bounded_number_of_parts(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_flight, most = 0, 0
-    original = _Writer._upload
+    original = MultipartUpload.put
 
-    async def watched(writer: _Writer, body: bytes, number: int) -> None:
+    async def watched(upload: MultipartUpload, number: int, body: bytes) -> None:
         nonlocal in_flight, most
         in_flight += 1
         most = max(most, in_flight)
         try:
-            await original(writer, body, number)
+            await original(upload, number, body)
         finally:
             in_flight -= 1
 
-    monkeypatch.setattr(_Writer, "_upload", watched)
+    monkeypatch.setattr(MultipartUpload, "put", watched)
     block = b"x" * MIB
     await asyncio.gather(*(stores.objects.put(f"large/{i}", pieces(*[block] * 16)) for i in range(8)))
     assert in_flight == 0
     assert 3 < most <= PARALLEL_PARTS_IN_ALL
-    assert not stores.objects.part_slots.locked()
+    assert not stores.objects._part_slots.locked()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from io import BytesIO
 from uuid import uuid4
 
 import pytest
 
 from flame_node_agent.errors import LeaseLost
+from flame_node_agent.stores.multipart import MultipartUpload
 from flame_node_agent.stores.uploads import NewUpload, UploadKind
 
 from .conftest import Stores
@@ -17,6 +17,11 @@ from .conftest import Stores
 
 async def content() -> AsyncIterator[bytes]:
     yield b"result"
+
+
+async def unfinished_upload(stores: Stores, key: str) -> None:
+    upload = await MultipartUpload.begin(stores.objects._client, stores.objects._bucket, key, "text/plain")
+    await upload.put(1, b"x" * 5 * 1024 * 1024)
 
 
 def new_upload(key: str) -> NewUpload:
@@ -59,9 +64,7 @@ async def test_what_a_dead_agent_left_is_swept_by_another(stores: Stores, hasty_
     complete, begun = dead.stage("outbox/complete"), dead.stage("outbox/begun")
     await (await complete.__aenter__()).store(content())
     await begun.__aenter__()
-    uploader = hasty_stores.objects.uploader("outbox/begun", "text/plain")
-    await uploader.__aenter__()
-    await uploader.upload_part(BytesIO(b"x" * 5 * 1024 * 1024), 1)
+    await unfinished_upload(hasty_stores, "outbox/begun")
     await asyncio.sleep(0.05)
 
     assert await stores.staging.sweep() == 2
