@@ -157,7 +157,12 @@ class Ground:
         assert outgoing == kept, "objects and rows do not belong to each other"
 
     def _assert_linked_once(self, files: dict[UUID, dict[str, Any]]) -> None:
-        assert self.links() == Counter(str(file) for file in files)
+        links = self.links()
+        wrong = {file: links[str(file)] for file in files if links[str(file)] != 1}
+        assert not wrong, (
+            f"not linked once: {[(files[file]['path'], times) for file, times in wrong.items()]}"
+        )
+        assert set(links) == {str(file) for file in files}, "links to files that are gone"
 
     async def _held(self) -> Held:
         async with self.bucket.client() as client:
