@@ -154,7 +154,7 @@ class Ground:
         assert held.unfinished == [], "multipart uploads are left"
         kept = {row["object_key"] for row in rows if row["owns_object"] and row["state"] != "retracted"}
         outgoing = {key for key in held.objects if not key.startswith("local/")}
-        assert outgoing == kept, "objects and rows do not belong to each other"
+        assert outgoing == kept, f"orphans: {outgoing - kept}, lost: {kept - outgoing}"
 
     def _assert_linked_once(self, files: dict[UUID, dict[str, Any]]) -> None:
         links = self.links()
