@@ -121,6 +121,8 @@ class S3Server(ChildServer):
             "-master.telemetry=false",
             f"-volume.port={volume}",
             "-volume.preStopSeconds=0",
+            # Volumes are files that grow. Each bucket takes several; the default allows what the free disk could hold.
+            "-volume.max=10000",
             f"-filer.port={filer}",
             f"-admin.port={admin}",
             "-admin.ui=false",
