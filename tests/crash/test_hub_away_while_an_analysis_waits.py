@@ -156,12 +156,10 @@ def _assert_unavailable(
 def test_delivered_file_is_not_taken_back_with_another_of_the_same_name_and_content(ground: Ground) -> None:
     """One request died before its file arrived, another is in the midst of being answered."""
     analysis = ground.analysis()
-    first, second = (
-        ground.running_agent(),
-        ground.running_agent(
-            OUTBOX__LEASE_SECONDS="60",
-            RESULTS__INTERMEDIATE_DEADLINE_SECONDS="90",  # goes on while the agent is stopped
-        ),
+    first = ground.running_agent()
+    second = ground.running_agent(
+        OUTBOX__LEASE_SECONDS="60",
+        RESULTS__INTERMEDIATE_DEADLINE_SECONDS="90",  # goes on while the agent is stopped
     )
     first.arm(Point.NAME_NOTED)
     with pytest.raises(httpx.TransportError):
