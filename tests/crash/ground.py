@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -94,11 +94,14 @@ class Ground:
         wanted = {str(analysis.id) for analysis in analyses or self.analyses}
         return [file for file in self.hub.uploads() if file["analysis_id"] in wanted]
 
-    def links(self, *analyses: Analysis) -> Counter[str]:
-        """How often each file of these analyses, or of all on this ground, is linked."""
-        wanted = {str(analysis.id) for analysis in analyses or self.analyses}
-        links = self.hub.admin.get("/links").raise_for_status().json()
-        return Counter(link["bucket_file_id"] for link in links if link["analysis_id"] in wanted)
+    def links(self) -> dict[UUID, list[str]]:
+        """When each file of this ground was linked; more than once is too often."""
+        wanted = {str(analysis.id) for analysis in self.analyses}
+        links: dict[UUID, list[str]] = defaultdict(list)
+        for link in self.hub.admin.get("/links").raise_for_status().json():
+            if link["analysis_id"] in wanted:
+                links[UUID(link["bucket_file_id"])].append(link["created_at"])
+        return links
 
     def rows(self, table: str = "outbox") -> list[dict[str, Any]]:
         """A whole table."""
@@ -158,11 +161,9 @@ class Ground:
 
     def _assert_linked_once(self, files: dict[UUID, dict[str, Any]]) -> None:
         links = self.links()
-        wrong = {file: links[str(file)] for file in files if links[str(file)] != 1}
-        assert not wrong, (
-            f"not linked once: {[(files[file]['path'], times) for file, times in wrong.items()]}"
-        )
-        assert set(links) == {str(file) for file in files}, "links to files that are gone"
+        assert set(links) == set(files), "files without a link, or links to files that are gone"
+        wrong = {file: times for file, times in links.items() if len(times) > 1}
+        assert not wrong, f"linked more than once: {wrong}"
 
     async def _held(self) -> Held:
         async with self.bucket.client() as client:
