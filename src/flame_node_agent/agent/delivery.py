@@ -11,6 +11,7 @@ last attempt stopped:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -35,6 +36,7 @@ from flame_node_agent.wire.hub import AnalysisBucket, BucketFile
 log = structlog.get_logger(__name__)
 
 RESOLVE_SECONDS = 30.0
+LINK_SETTLE_SECONDS = 1.0
 
 
 class Delivery:
@@ -224,7 +226,7 @@ class Delivery:
         bucket, file_id = upload.bucket, upload.hub_file_id
         assert bucket is not None
         assert file_id is not None
-        if not bucket.links_by_itself and not await self._hub.core.find_link(bucket, file_id):
+        if not bucket.links_by_itself and not await self._is_linked(upload, bucket, file_id):
             path = upload.hub_path or upload.filename
             file = BucketFile(
                 id=file_id, name=path, path=path, size=upload.size, bucket_id=bucket.storage_bucket_id
@@ -244,6 +246,15 @@ class Delivery:
             hub_file=str(file_id),
         )
         return delivered
+
+    async def _is_linked(self, upload: Upload, bucket: AnalysisBucket, file_id: UUID) -> bool:
+        """Whether the analysis shows the file already; what a dead agent has asked for may still be under way."""
+        if await self._hub.core.find_link(bucket, file_id):
+            return True
+        if upload.attempts <= 1:
+            return False
+        await asyncio.sleep(LINK_SETTLE_SECONDS)
+        return await self._hub.core.find_link(bucket, file_id)
 
     async def _retract(self, upload: Upload) -> Upload:
         """Take back what a failed request may have left: the stored object, and the file at the hub."""
