@@ -71,15 +71,16 @@ class Delivery:
             HubRefused, NoBucket, SealingError, ObjectNotFound: never.
             LeaseLost: somebody else's now.
         """
+        sent = False
         while True:
             match upload.state:
                 case UploadState.UPLOADING if upload.bucket is None:
                     upload = await self._resolve(upload)
                 case UploadState.UPLOADING:
                     assert upload.bucket is not None
-                    upload = await self._send(upload, upload.bucket)
+                    upload, sent = await self._send(upload, upload.bucket)
                 case UploadState.UPLOADED:
-                    upload = await self._link(upload)
+                    upload = await self._link(upload, sent_just_now=sent)
                 case UploadState.RETRACTING:
                     upload = await self._retract(upload)
                 case _:
@@ -96,7 +97,8 @@ class Delivery:
             raise NoBucket(f"the hub has no {upload.kind.bucket} bucket for analysis {upload.analysis_id}")
         return await self._outbox.resolve_bucket(upload, bucket)
 
-    async def _send(self, upload: Upload, bucket: AnalysisBucket) -> Upload:
+    async def _send(self, upload: Upload, bucket: AnalysisBucket) -> tuple[Upload, bool]:
+        """Bring the file to the hub; also whether that was done now, and not by an earlier attempt."""
         source = self.source(upload)
         repeated = upload.hub_path is not None
         if repeated or not bucket.links_by_itself:
@@ -104,6 +106,7 @@ class Delivery:
             path, there = await self._look(upload, bucket, source, repeated=repeated)
         else:
             path, there = hub_names(upload)[0], None
+        missing = there is None
         if there is None:
             if upload.hub_path != path:
                 upload = await self._outbox.begin_upload(upload, path)
@@ -112,7 +115,7 @@ class Delivery:
                     path = marked(upload.filename, upload.upload_id.hex)
                     upload = await self._outbox.begin_upload(upload, path)
             there = await self._post(upload, bucket, path, source, repeated=repeated)
-        return await self._note_departure(upload, bucket, there, await source.sent())
+        return await self._note_departure(upload, bucket, there, await source.sent()), missing
 
     async def _note_departure(
         self, upload: Upload, bucket: AnalysisBucket, file: BucketFile, sent: Sent
@@ -222,18 +225,17 @@ class Delivery:
         async with self._hub.storage.stream(held.id) as chunks:
             return await digest_of(chunks) == (sent.size, sent.sha256)
 
-    async def _link(self, upload: Upload) -> Upload:
+    async def _link(self, upload: Upload, *, sent_just_now: bool) -> Upload:
         bucket, file_id = upload.bucket, upload.hub_file_id
         assert bucket is not None
         assert file_id is not None
-        if not bucket.links_by_itself and not await self._is_linked(upload, bucket, file_id):
+        if not bucket.links_by_itself and (sent_just_now or not await self._is_linked(bucket, file_id)):
             path = upload.hub_path or upload.filename
             file = BucketFile(
                 id=file_id, name=path, path=path, size=upload.size, bucket_id=bucket.storage_bucket_id
             )
-            # Such hubs take a second link for another file, and this agent may have slept since it looked.
-            await self._outbox.confirm(upload)
-            await self._hub.core.link(bucket, file)
+            # Such hubs take a second link for another file, and this agent may have slept, or sleep in between.
+            await self._hub.core.link(bucket, file, until=await self._outbox.confirm(upload))
         delivered = await self._outbox.mark_delivered(upload)
         metrics.UPLOADS_DELIVERED.labels(upload.kind).inc()
         log.info(
@@ -247,12 +249,10 @@ class Delivery:
         )
         return delivered
 
-    async def _is_linked(self, upload: Upload, bucket: AnalysisBucket, file_id: UUID) -> bool:
-        """Whether the analysis shows the file already; what a dead agent has asked for may still be under way."""
+    async def _is_linked(self, bucket: AnalysisBucket, file_id: UUID) -> bool:
+        """Whether the analysis shows the file already; what an earlier attempt has asked for may still be under way."""
         if await self._hub.core.find_link(bucket, file_id):
             return True
-        if upload.attempts <= 1:
-            return False
         await asyncio.sleep(LINK_SETTLE_SECONDS)
         return await self._hub.core.find_link(bucket, file_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -78,14 +79,16 @@ class HubCore:
             )
         )
 
-    async def link(self, bucket: AnalysisBucket, file: BucketFile) -> None:
+    async def link(self, bucket: AnalysisBucket, file: BucketFile, *, until: float = math.inf) -> None:
         """Link a file to its analysis, for hubs that do not do it by themselves; already linked is as good.
+
+        After ``until``, a moment of the monotonic clock, nothing is sent any more: HubUnavailable.
 
         A hub that was upgraded since ``bucket`` was found does not understand the link; it gets it in the new form,
         unless it has it.
         """
         try:
-            await self._post_link(_legacy_link(bucket, file))
+            await self._post_link(_legacy_link(bucket, file), until)
         except (HubRefused, HubUnexpected) as error:
             if isinstance(error, HubRefused) and error.status != BAD_REQUEST:
                 raise
@@ -93,11 +96,11 @@ class HubCore:
             if now is None or not now.links_by_itself:
                 raise
             if not await self.find_link(now, file.id):
-                await self._post_link(_newer_link(now, file, self._lists.spelling))
+                await self._post_link(_newer_link(now, file, self._lists.spelling), until)
 
-    async def _post_link(self, link: dict[str, Any]) -> None:
+    async def _post_link(self, link: dict[str, Any], until: float) -> None:
         try:
-            await self._session.call("POST", "analysis-bucket-files", json=link)
+            await self._session.call("POST", "analysis-bucket-files", json=link, until=until)
         except HubRefused as refusal:
             if refusal.status != CONFLICT:
                 raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
@@ -9,7 +11,7 @@ from uuid import UUID
 
 import httpx
 
-from flame_node_agent.errors import HubError, HubUnexpected
+from flame_node_agent.errors import HubError, HubUnavailable, HubUnexpected
 from flame_node_agent.hub.answers import UNAUTHORIZED, Answer
 from flame_node_agent.hub.auth import TokenSource
 from flame_node_agent.hub.decoding import blocks
@@ -40,14 +42,28 @@ class HubSession:
         self._destination = destination
 
     async def call(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        until: float = math.inf,
     ) -> Any:
-        """Send a request and return the JSON of its answer, None where there is none."""
+        """Send a request and return the JSON of its answer, None where there is none.
+
+        After ``until``, a moment of the monotonic clock, its body is withheld: HubUnavailable. What was held up on its
+        way, by a slow connection or because this process slept, is not carried out late.
+        """
 
         async def attempt(token: str) -> Answer:
             request = self._client.build_request(
                 method, path, params=params, json=json, headers=_bearer(token)
             )
+            if until < math.inf:
+                request = self._client.build_request(
+                    method, request.url, content=_withheld(request.content, until), headers=request.headers
+                )
             return await exchange(self._client, request, self._destination)
 
         token = await self._tokens.token()
@@ -119,6 +135,13 @@ class HubSession:
     async def _fresh(self, refused: str) -> str:
         self._tokens.invalidate(refused)
         return await self._tokens.token()
+
+
+async def _withheld(body: bytes, until: float) -> AsyncIterator[bytes]:
+    """Give ``body`` at the moment in which it is sent, unless that is after ``until``."""
+    if time.monotonic() > until:
+        raise HubUnavailable("the request was held up for too long to be sent")
+    yield body
 
 
 def _is_file(response: httpx.Response) -> bool:

@@ -16,6 +16,7 @@ agent that lost its lease while it slept changes nothing (a fencing token).
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
@@ -144,10 +145,15 @@ class Outbox:
         )
         return {row["lease_token"] for row in rows}
 
-    async def confirm(self, upload: Upload) -> None:
-        """Make sure that the lease is still held, before something that must not be done twice; LeaseLost."""
+    async def confirm(self, upload: Upload) -> float:
+        """Make sure that the lease is still held, before something that must not be done twice.
+
+        Returns the moment of the monotonic clock until which it is held for certain. LeaseLost.
+        """
+        began = time.monotonic()
         if upload.lease_token is None or not await self.renew([upload.lease_token]):
             raise LeaseLost(str(upload.upload_id))
+        return began + self._lease_seconds
 
     async def resolve_bucket(self, upload: Upload, bucket: AnalysisBucket) -> Upload:
         """Note where the file goes, once the hub has said so."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from uuid import UUID, uuid4
 
 import pytest
 import respx
 
-from flame_node_agent.errors import HubRefused, HubUnexpected
+from flame_node_agent.errors import HubRefused, HubUnavailable, HubUnexpected
 from flame_node_agent.hub.dialect import Dialect
 from flame_node_agent.hub.hub import Hub
 from flame_node_agent.wire.hub import AnalysisBucket, BucketFile, BucketKind
@@ -84,6 +85,23 @@ async def test_a_link_is_posted_as_the_node_result_service_does(serve: Serve, hu
     assert generation.posted == [
         {"name": "r.csv", "external_id": str(FILE.id), "bucket_id": str(UUID(int=0xAB)), "root": False}
     ]
+
+
+async def test_a_link_that_is_sent_in_time_is_the_same(serve: Serve, hub: Hub) -> None:
+    generation = serve(Dialect.LEGACY)
+
+    await hub.core.link(bucket(Dialect.LEGACY), FILE, until=time.monotonic() + 60)
+
+    assert [link["external_id"] for link in generation.posted] == [str(FILE.id)]
+
+
+async def test_a_link_that_comes_too_late_is_not_sent(serve: Serve, hub: Hub) -> None:
+    generation = serve(Dialect.LEGACY)
+
+    with pytest.raises(HubUnavailable, match="held up"):
+        await hub.core.link(bucket(Dialect.LEGACY), FILE, until=time.monotonic() - 0.001)
+
+    assert generation.posted == []
 
 
 async def test_a_link_that_is_there_already_is_as_good(mocked: respx.MockRouter, hub: Hub) -> None:
