@@ -29,7 +29,7 @@ async def with_retries[T](call: Callable[[], Awaitable[T]], *, deadline: float, 
     fresh token was, and more of it locks accounts.
 
     Raises:
-        NodeError: what the last attempt raised, when it cannot succeed or no time is left for another one.
+        NodeError: what the last finished attempt raised, when it cannot succeed or no time is left for another one.
         HubUnavailable: the deadline passed within the first attempt.
     """
     end = time.monotonic() + deadline
@@ -63,8 +63,8 @@ async def _before[T](end: float, call: Callable[[], Awaitable[T]], what: str, la
     except TimeoutError as error:
         if not limit.expired():
             raise
-        before = f"; before that: {last}" if last else ""
-        raise HubUnavailable(f"{what}: no answer within the deadline{before}") from error
+        # What an earlier attempt was told says more than that the last one was cut off.
+        raise last or HubUnavailable(f"{what}: no answer within the deadline") from error
 
 
 def _is_worth_repeating(error: NodeError) -> bool:

@@ -108,7 +108,7 @@ async def test_the_deadline_tells_what_went_before(no_waiting: list[float]) -> N
         await failing()
         await asyncio.sleep(60)
 
-    with pytest.raises(HubUnavailable, match=r"before that: .*first"):
+    with pytest.raises(HubUnexpected, match="first"):
         await with_retries(call, deadline=0.5, what="test")
 
 

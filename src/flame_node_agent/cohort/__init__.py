@@ -1,0 +1,1 @@
+"""data-access-api: cohort queries on the trust's OMOP database, of which only safe aggregates leave."""

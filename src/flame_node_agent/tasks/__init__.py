@@ -1,0 +1,1 @@
+"""What the hub may ask of this node: one handler for each type of task."""
