@@ -49,7 +49,7 @@ def test_storage_that_keeps_no_single_file_is_told(
         agent = new_agent(
             login,
             HUB__STORAGE_BASE_URL=storage,
-            RESULTS__INTERMEDIATE_DEADLINE_SECONDS="1",
+            RESULTS__INTERMEDIATE_DEADLINE_SECONDS="3",
             HTTP__READ_TIMEOUT_SECONDS="2",
             OUTBOX__BACKOFF_CAP_SECONDS="1",
         ).start()
