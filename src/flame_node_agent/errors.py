@@ -22,6 +22,11 @@
     │   ├── PeerKeyInvalid       the other node's public key is no EC key on this node's curve
     │   ├── Unsealable           nothing sealed by that node for this one, or damaged
     │   └── TooLargeToSeal       beyond what one AES-GCM message may hold
+    ├── EnvelopeError
+    │   ├── InvalidEnvelope      no envelope, or none of the version that this node reads
+    │   │   └── UnknownKey       made with a key that this node does not hold
+    │   └── EnvelopeRejected     made with another key or for another purpose, or changed on the way
+    ├── ServiceFailed            data-access-api or imaging-api has refused a task's work, or is away
     ├── LeaseLost                another agent took the row over; stop touching it
     └── LedgerBroken             the egress ledger's hash chain does not hold
 
@@ -169,6 +174,31 @@ class Unsealable(SealingError):
 
 class TooLargeToSeal(SealingError):
     """More bytes than one AES-GCM message may hold (NIST SP 800-38D: 2^39 - 256 bits)."""
+
+
+class EnvelopeError(NodeError):
+    """Base of what can be wrong with an envelope of the hub or of another service of this trust."""
+
+
+class InvalidEnvelope(EnvelopeError):
+    """Not in the form of an envelope; the texts are those of FLIP's trust-api."""
+
+
+class UnknownKey(InvalidEnvelope):
+    """The envelope names a key that this node does not hold."""
+
+
+class EnvelopeRejected(EnvelopeError):
+    """The envelope does not open: another key, another purpose, or bytes that were changed."""
+
+
+class ServiceFailed(NodeError):
+    """A service of this trust has not done what a task asked of it; ``status`` is 502 where nothing sensible came."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        self.status = status
+        self.detail = detail
+        super().__init__(f"{status}: {detail}")
 
 
 class LeaseLost(NodeError):

@@ -1,1 +1,1 @@
-"""Sealing of files between nodes."""
+"""Sealing of files between nodes, and envelopes between the hub and this trust."""
