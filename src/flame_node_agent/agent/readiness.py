@@ -1,33 +1,21 @@
-"""What this agent needs to accept results, and whether it is there."""
+"""What this agent needs to do its work, and whether it is there."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from flame_node_agent.errors import NodeError
-from flame_node_agent.stores.database import Database
-from flame_node_agent.stores.objects import ObjectStore
 
 CHECK_SECONDS = 3.0
 
 
 class Readiness:
-    """The hub is not among the needs: results are accepted while it is away."""
+    """The hub is not among the needs: results and tasks are kept while it is away."""
 
-    def __init__(
-        self,
-        database: Database,
-        objects: ObjectStore,
-        signing_keys: Callable[[], Awaitable[object]] | None,
-    ) -> None:
-        """Without ``signing_keys`` the agent needs none, because it does not check signatures."""
-        self._checks: dict[str, Callable[[], Awaitable[object]]] = {
-            "database": database.check,
-            "object_store": objects.check,
-        }
-        if signing_keys is not None:
-            self._checks["signing_keys"] = signing_keys
+    def __init__(self, needs: Mapping[str, Callable[[], Awaitable[object]]]) -> None:
+        """Each need has a name and a check that raises NodeError when it is away."""
+        self._checks = dict(needs)
 
     async def check(self) -> dict[str, str]:
         """Name what is missing, each with the reason; empty when this agent is ready."""

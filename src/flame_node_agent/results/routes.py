@@ -48,7 +48,7 @@ def add_routes(app: FastAPI, deps: ResultDependencies, settings: Settings) -> No
     )
     _add_final(app, FinalResults(deps, settings), settings, Uploads(deps.outbox))
     _add_intermediate(app, intermediate)
-    _add_health(app, Health(deps.readiness))
+    add_health(app, Health(deps.readiness))
 
 
 def _add_final(app: FastAPI, final: FinalResults, settings: Settings, uploads: Uploads) -> None:
@@ -195,7 +195,8 @@ def _add_local(app: FastAPI, local: LocalResults, tags: Tags) -> None:
     )
 
 
-def _add_health(app: FastAPI, health: Health) -> None:
+def add_health(app: FastAPI, health: Health) -> None:
+    """Mount what needs no token and no analysis."""
     _add(app, "GET", "/healthz", health.get_health, "getHealth", summary="Check service readiness")
     _add(
         app,
@@ -203,7 +204,7 @@ def _add_health(app: FastAPI, health: Health) -> None:
         "/readyz",
         health.get_readiness,
         "getReadiness",
-        summary="Check whether results can be accepted",
+        summary="Check whether everything is there that work is accepted with",
         responses={503: {"description": "Something is missing"}},
     )
     _add(

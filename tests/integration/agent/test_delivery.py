@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from flame_node_agent.agent.main import Agent
+from flame_node_agent.agent.result_side import ResultSide
 from flame_node_agent.config.settings import load_settings
 from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.testing import RunningHub
 from flame_node_agent.errors import HubError
+from flame_node_agent.hub.transport import Transport
 from flame_node_agent.stores.database import Database
 from flame_node_agent.stores.uploads import NewUpload, Upload, UploadKind, UploadState
 from tests.conftest import EnvironmentFactory, HubFactory
@@ -26,22 +27,27 @@ NAME = "upload"  # what the oldest SDKs call every file
 @asynccontextmanager
 async def running(
     node_env: EnvironmentFactory, hub: RunningHub, *, flow: str | None = None
-) -> AsyncIterator[Agent]:
+) -> AsyncIterator[ResultSide]:
     """The parts of an agent whose loops do not run, so that the test takes each step."""
     settings = load_settings(node_env(hub, flow=flow), env_file=None)
-    agent = Agent(settings, await Database.open(settings))
+    database, transport = await Database.open(settings), Transport(settings)
+    agent = ResultSide(settings, database, transport)
     try:
-        await agent.database.migrate()
+        await database.migrate()
         yield agent
     finally:
         await agent.close()
+        await transport.aclose()
+        await database.close()
 
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def stored(agent: Agent, analysis_id: UUID, kind: UploadKind, content: bytes = CONTENT) -> NewUpload:
+async def stored(
+    agent: ResultSide, analysis_id: UUID, kind: UploadKind, content: bytes = CONTENT
+) -> NewUpload:
     """A stored file of an analysis, still staged."""
     bucket = await agent.hub.core.find_analysis_bucket(analysis_id, kind.bucket)
     assert bucket is not None
@@ -62,7 +68,7 @@ async def stored(agent: Agent, analysis_id: UUID, kind: UploadKind, content: byt
     )
 
 
-async def advanced(agent: Agent, upload: Upload) -> Upload:
+async def advanced(agent: ResultSide, upload: Upload) -> Upload:
     async for step in agent.delivery.advance(upload):
         upload = step
     return upload
