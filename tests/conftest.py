@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.oidc import OidcIssuer
+from flame_node_agent.devstack.omop.access import OmopAccess
 from flame_node_agent.devstack.postgres import PostgresAccess
 from flame_node_agent.devstack.s3 import S3Access
 from flame_node_agent.devstack.testing import BucketServer, DatabaseServer, LazyParts, RunningHub
@@ -113,6 +114,19 @@ def postgres(parts: LazyParts) -> DatabaseServer:
 def postgres_database(parts: LazyParts) -> Callable[[], PostgresAccess]:
     """Makes an empty database; ``.variables()`` are the agent's settings for it, ``.dsn`` its address."""
     return parts.new_database
+
+
+@pytest.fixture(scope="session")
+def omop(parts: LazyParts) -> OmopAccess:
+    """A synthetic OMOP database of 2,000 persons: ``.dsn`` of its owner, ``.reader_dsn`` of data_analyst_reader,
+    ``.variables()`` are data-access's settings for it. It is everybody's: who changes it undoes that."""
+    return parts.omop
+
+
+@pytest.fixture(scope="session")
+def new_omop(parts: LazyParts) -> Callable[[int], OmopAccess]:
+    """``new_omop(persons)``: a synthetic OMOP database of the caller's own."""
+    return parts.new_omop
 
 
 @pytest.fixture(scope="session")

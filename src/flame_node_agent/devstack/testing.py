@@ -15,12 +15,15 @@ import httpx
 from flame_node_agent.devstack.hub_server import PROFILES, HubServer, HubUrls, Profile
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.oidc import OidcIssuer
+from flame_node_agent.devstack.omop.access import OmopAccess
+from flame_node_agent.devstack.omop.load import load
 from flame_node_agent.devstack.ports import LOOPBACK, free_ports
 from flame_node_agent.devstack.postgres import PostgresAccess, PostgresServer
 from flame_node_agent.devstack.s3 import S3Access, S3Server, s3_ports
 from flame_node_agent.devstack.seed import HubSeed, SeededAnalysis, default_flow
 
 _PASSWORD = "postgres-for-tests"  # noqa: S105  of a server that lives as long as one test session
+_READER_PASSWORD = "reader-for-tests"  # noqa: S105  likewise
 _S3_KEYS = ("access-for-tests", "secret-for-tests")
 
 
@@ -154,6 +157,15 @@ class LazyParts:
     def new_database(self) -> PostgresAccess:
         """An empty database."""
         return self.postgres.ensure_database(f"test_{uuid.uuid4().hex}")
+
+    @cached_property
+    def omop(self) -> OmopAccess:
+        """A synthetic OMOP database of 2,000 persons; to be read only."""
+        return self.new_omop(2_000)
+
+    def new_omop(self, persons: int) -> OmopAccess:
+        """A synthetic OMOP database that its caller may change."""
+        return load(self.new_database(), persons, reader_password=_READER_PASSWORD)
 
     def new_bucket(self) -> S3Access:
         """An empty bucket."""
