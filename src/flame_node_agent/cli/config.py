@@ -59,7 +59,7 @@ def _shown(variable: Variable, settings: Settings) -> str:
     return MASK if variable.secret else Redaction(()).text(written(value))
 
 
-def _origin(variable: Variable, loaded: Loaded) -> str:
+def _origin(variable: Variable, loaded: Loaded[Settings]) -> str:
     match loaded.found.get(variable.name):
         case None:
             return "default"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from flame_node_agent.config.settings import load_settings
+from flame_node_agent.config.agent_settings import load_agent
 from flame_node_agent.errors import DatabaseUnavailable
 from flame_node_agent.stores.database import Database
 
@@ -19,7 +19,7 @@ def with_database(env_file: Path, use: Callable[[Database], Awaitable[None]]) ->
     """Run ``use`` on the agent's database; exit code 3 when it is away or was never migrated."""
 
     async def connected() -> None:
-        database = await Database.open(load_settings(env_file=env_file))
+        database = await Database.open(load_agent(env_file=env_file).shared)
         try:
             await database.check()
             await use(database)

@@ -62,7 +62,7 @@ def find(known: Iterable[Variable], environment: Mapping[str, str], env_file: Pa
                     f"accepts {variable.accepts}",
                 )
                 for other in names[1:]
-                if given[other] != given[names[0]]
+                if given[other] != given[names[0]] and other not in variable.giving_way
             ]
             break
     return Findings(values, tuple(problems))

@@ -5,7 +5,7 @@ Messages, ``flame-node config check``, ``.env.example`` and the documentation te
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -36,6 +36,8 @@ class Variable:
     secret: bool = False
     also_named: tuple[str, ...] = ()
     """Other names under which it is understood."""
+    giving_way: tuple[str, ...] = ()
+    """Those of them that are not read beside another of its names."""
     chosen_by: str | None = None
     """The variable that decides whether this one is read (and then required); None when it always is."""
     chosen_with: tuple[str, ...] = ()
@@ -74,6 +76,8 @@ def written(value: object) -> str:
             return str(int(value)) if value.is_integer() else str(value)
         case tuple():
             return ",".join(written(item) for item in value)
+        case Mapping():
+            return ",".join(f"{name}={written(item)}" for name, item in value.items())
         case HttpUrl():
             return str(value).removesuffix("/") if value.path == "/" else str(value)
         case _:
@@ -101,7 +105,14 @@ def _walk(model: type[BaseModel], parent: Variable, tag: str | None = None) -> I
         elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _walk(info.annotation, replace(here, group=_first_line(info.annotation)))
         else:
-            yield _leaf(info, here)
+            yield _leaf(
+                info, here if parent.path else replace(here, group=_first_line(_declaring(model, name)))
+            )
+
+
+def _declaring(model: type[BaseModel], name: str) -> type[BaseModel]:
+    """Find the class that declares the field: the most basic one that has it."""
+    return [base for base in model.__mro__ if issubclass(base, BaseModel) and name in base.model_fields][-1]
 
 
 def _variants(tag: str, info: FieldInfo, union: Variable) -> Iterator[Variable]:
@@ -126,6 +137,7 @@ def _leaf(info: FieldInfo, here: Variable) -> Variable:
         required=info.is_required() and here.chosen_by is None,
         secret=SecretStr in _types(info.annotation),
         also_named=tuple(mark.variable for mark in _marks(info, AlsoNamed)),
+        giving_way=tuple(mark.variable for mark in _marks(info, AlsoNamed) if mark.gives_way),
     )
 
 

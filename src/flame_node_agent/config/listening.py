@@ -18,7 +18,7 @@ Ports = Annotated[
 
 
 class ListenSettings(Group):
-    """The address and ports that analyses connect to."""
+    """The address and ports that analyses and other services connect to."""
 
     host: Text = Field(
         default="0.0.0.0",  # noqa: S104 - analyses reach the agent over the container network

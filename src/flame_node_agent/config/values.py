@@ -27,6 +27,8 @@ class AlsoNamed:
     """Another name under which the same variable is understood."""
 
     variable: str
+    gives_way: bool = False
+    """Whether it is just not read beside the variable's own name; otherwise different values are a contradiction."""
 
 
 class Group(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from flame_node_agent import __version__
-from flame_node_agent.config.settings import Settings
+from flame_node_agent.config.shared import SharedSettings
 from flame_node_agent.errors import HubCredentialsRefused, HubRefused, HubUnexpected
 from flame_node_agent.hub.exchange import exchange
 from flame_node_agent.hub.pools import HubConnections
@@ -19,7 +19,7 @@ from flame_node_agent.hub.tls import tls_context
 class Transport:
     """Makes the HTTP clients; one per process, because its TLS context takes long to make."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SharedSettings) -> None:
         """Raises SettingsError when the environment names a proxy of a kind that is not supported."""
         self._tls = tls_context(settings.extra_ca_certs)
         self._routes = proxy_routes(settings.proxy)

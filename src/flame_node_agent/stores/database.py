@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from flame_node_agent.config.settings import Settings
+from flame_node_agent.config.shared import ServiceSettings
 from flame_node_agent.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class Database:
         self._pool = pool
 
     @classmethod
-    async def open(cls, settings: Settings) -> Database:
+    async def open(cls, settings: ServiceSettings) -> Database:
         """Make the pool without waiting for the server, which may be away for now."""
         pool = AsyncConnectionPool(
             conninfo(settings),
@@ -131,7 +131,7 @@ class Database:
             raise DatabaseUnavailable(f"migrations not applied yet: {', '.join(sorted(missing))}")
 
 
-def conninfo(settings: Settings) -> str:
+def conninfo(settings: ServiceSettings) -> str:
     """The connection string, with time-outs that notice a server that has silently gone."""
     postgres = settings.postgres
     return make_conninfo(

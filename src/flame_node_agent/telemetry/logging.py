@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TextIO
 
 import structlog
 from structlog.typing import Processor
 
-from flame_node_agent.config.settings import Settings
+from flame_node_agent.config.shared import ServiceSettings
 from flame_node_agent.telemetry.redaction import Redaction, secrets_in
 
 _TALKATIVE = ("httpx", "httpcore", "apscheduler", "uvicorn.access")
@@ -24,8 +25,13 @@ _TALKATIVE = ("httpx", "httpcore", "apscheduler", "uvicorn.access")
 log = structlog.get_logger(__name__)
 
 
-def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
-    """Send everything that is logged in this process to ``stream`` (default: standard error)."""
+def configure_logging(
+    settings: ServiceSettings, stream: TextIO | None = None, *, besides: Iterable[ServiceSettings] = ()
+) -> None:
+    """Send everything that is logged in this process to ``stream`` (default: standard error).
+
+    The secrets of ``settings``, and of the trees that are in use ``besides``, are masked wherever they appear.
+    """
     stream = stream or sys.stderr
     # Applied where an event is made, whoever makes it.
     made: list[Processor] = [
@@ -43,7 +49,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 # Tracebacks become text before the redaction, not in the renderer behind it.
                 structlog.processors.format_exc_info,
-                Redaction(secrets_in(settings)),
+                Redaction(secret for tree in (settings, *besides) for secret in secrets_in(tree)),
                 _for_the_eye(stream) if pretty else structlog.processors.JSONRenderer(),
             ],
         )
