@@ -72,6 +72,24 @@ LEDGER_ROWS = Counter(
     "flame_node_ledger_rows", "Rows that this agent has appended to the egress ledger.", registry=REGISTRY
 )
 
+# Tasks of the hub
+TASKS_PERFORMED = Counter(
+    "flame_node_tasks_performed",
+    "Tasks that were done or have failed.",
+    ["type", "outcome"],
+    registry=REGISTRY,
+)
+TASK_SECONDS = Histogram(
+    "flame_node_task_seconds",
+    "Seconds from the start of a task to its outcome.",
+    ["type"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+HEARTBEATS = Counter(
+    "flame_node_heartbeats", "Heartbeats by what became of them.", ["outcome"], registry=REGISTRY
+)
+
 # What the agent depends on
 HUB_CALLS = Counter(
     "flame_node_hub_calls",

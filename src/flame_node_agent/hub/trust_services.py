@@ -1,0 +1,216 @@
+"""Calls to the other services of this trust: data-access-api, imaging-api and, for its health alone, XNAT.
+
+They stand on the internal network, so no proxy is between. What they answer is put into words as FLIP's trust-api
+does: "<status>: <detail>", with 502 where no sensible answer came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Any, Self
+
+import httpx
+
+from flame_node_agent import __version__
+from flame_node_agent.config.task_side import TaskSettings
+from flame_node_agent.errors import ServiceFailed
+from flame_node_agent.hub.answers import one_line
+from flame_node_agent.hub.decoding import Garbled, blocks
+from flame_node_agent.hub.exchange import MAX_ANSWER_BYTES
+from flame_node_agent.hub.pools import HubConnections
+from flame_node_agent.hub.tls import tls_context
+
+BAD_GATEWAY = 502
+NO_CONTENT = 204
+MAX_DETAIL_CHARACTERS = 1000
+MAX_REDIRECTS = 5
+
+
+@dataclass(frozen=True)
+class ServiceAnswer:
+    """A complete answer, whatever its status."""
+
+    status: int
+    text: str
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """Decode the body; ValueError when it is no JSON."""
+        try:
+            return json.loads(self.text)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+class TrustService:
+    """One service of this trust."""
+
+    def __init__(
+        self, base_url: str, *, tls: SSLContext, credentials: Mapping[str, str], connect_seconds: float
+    ) -> None:
+        """``credentials`` are headers. Nothing limits how long an answer may take: whoever calls does that."""
+        self._base_url = base_url.rstrip("/")
+        self._credentials = dict(credentials)
+        self._client = httpx.AsyncClient(
+            transport=HubConnections(tls),
+            trust_env=False,
+            timeout=httpx.Timeout(None, connect=connect_seconds),
+            headers={
+                "User-Agent": f"flame-node-agent/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+            },
+        )
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Ask for ``path`` and give the JSON of a success; None where it has no content.
+
+        Raises:
+            ServiceFailed: an answer from 400 up, no JSON, or no answer at all (FLIP trust-api, ``utils/http.py``).
+        """
+        answer = await self._send(
+            self._client.build_request(
+                method,
+                f"{self._base_url}{path}",
+                json=body,
+                params=query,
+                headers={**self._credentials, **(headers or {})},
+            )
+        )
+        if answer.status >= 400:
+            raise ServiceFailed(answer.status, _detail(answer))
+        if answer.status == NO_CONTENT:
+            return None
+        try:
+            if answer.succeeded:
+                return answer.json()
+        except ValueError:
+            pass
+        raise ServiceFailed(BAD_GATEWAY, "External API returned non-JSON response")
+
+    async def look(self, path: str, *, with_credentials: bool = False) -> ServiceAnswer:
+        """Fetch ``path`` for its status; ServiceFailed when nothing answers. Credentials are for routes that ask."""
+        headers = self._credentials if with_credentials else {}
+        return await self._send(self._client.build_request("GET", f"{self._base_url}{path}", headers=headers))
+
+    async def _send(self, request: httpx.Request) -> ServiceAnswer:
+        origin = _origin(request.url)
+        try:
+            for _ in range(MAX_REDIRECTS):
+                response = await self._client.send(request, stream=True)
+                try:
+                    # Followed within the service only: its credentials are nobody else's.
+                    following = response.next_request
+                    if following is None or _origin(following.url) != origin:
+                        return ServiceAnswer(response.status_code, await _text(response))
+                    request = following
+                finally:
+                    await response.aclose()
+        except httpx.RequestError as error:
+            reason = one_line(str(error)) or type(error).__name__
+            raise ServiceFailed(BAD_GATEWAY, f"Failed to connect to remote service: {reason}") from error
+        except Garbled as error:
+            raise ServiceFailed(BAD_GATEWAY, "External API returned non-JSON response") from error
+        raise ServiceFailed(BAD_GATEWAY, "Failed to connect to remote service: too many redirects")
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+
+class TrustServices:
+    """The services that tasks of the hub need."""
+
+    def __init__(
+        self, data_access: TrustService, imaging: TrustService, xnat: TrustService, admin: Mapping[str, str]
+    ) -> None:
+        self.data_access = data_access
+        self.imaging = imaging
+        self.xnat = xnat
+        self.cohort_admin_headers = admin
+        """Proof that this is the agent, which may freeze cohorts, and not code of a researcher."""
+
+    @classmethod
+    def open(cls, settings: TaskSettings) -> Self:
+        """Make the clients; connects to nothing yet."""
+        tls = tls_context(settings.extra_ca_certs)
+        connect_seconds = settings.http.connect_timeout_seconds
+
+        def service(url: object, credentials: Mapping[str, str]) -> TrustService:
+            return TrustService(str(url), tls=tls, credentials=credentials, connect_seconds=connect_seconds)
+
+        key = settings.trust_internal_service_key
+        internal = {settings.trust_internal_service_key_header: key.get_secret_value()} if key else {}
+        # FLIP data-access-api: the key is SHA-256 of the shared key's base64 text, which only agent and service hold.
+        admin_key = hashlib.sha256(settings.aes_key_base64.get_secret_value().encode()).hexdigest()
+        return cls(
+            data_access=service(settings.data_access_api_url, internal),
+            imaging=service(settings.imaging_api_url, internal),
+            xnat=service(settings.xnat_url, {}),
+            admin={settings.cohort_admin_key_header: admin_key},
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for service in (self.data_access, self.imaging, self.xnat):
+            await service.aclose()
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+async def _text(response: httpx.Response) -> str:
+    """Read a body of bounded size; Garbled beyond."""
+    body = bytearray()
+    async with aclosing(blocks(response)) as parts:
+        async for part in parts:
+            body += part
+            if len(body) > MAX_ANSWER_BYTES:
+                raise Garbled("longer than any answer of a service")
+    return body.decode("utf-8", "replace")
+
+
+def _detail(answer: ServiceAnswer) -> str:
+    """Say why a service refused.
+
+    The services say it as ``{"detail": …}``, and the hub knows texts such as ``500: query_failed`` only without the
+    braces around. FastAPI's own list of what is wrong with a request repeats the values, which are left out here.
+    """
+    try:
+        said = answer.json()
+    except ValueError:
+        said = None
+    match said:
+        case {"detail": str(detail)}:
+            text = detail
+        case {"detail": list(problems)}:
+            text = "; ".join(map(_problem, problems))
+        case _:
+            text = answer.text
+    return text[:MAX_DETAIL_CHARACTERS]
+
+
+def _problem(problem: Any) -> str:
+    match problem:
+        case {"msg": str(message), "loc": [*place]}:
+            return f"{'.'.join(map(str, place))}: {message}"
+        case _:
+            return "invalid request"

@@ -1,0 +1,142 @@
+"""Calls to the other services of the trust."""
+
+from __future__ import annotations
+
+import gzip
+import ssl
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+import respx
+
+from flame_node_agent.errors import ServiceFailed
+from flame_node_agent.hub.trust_services import TrustService
+
+BASE = "http://service.example/base"
+
+
+@pytest.fixture
+def router() -> Iterator[respx.MockRouter]:
+    with respx.mock(assert_all_called=False) as mocked:
+        yield mocked
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[TrustService]:
+    tls = ssl.create_default_context()
+    opened = TrustService(f"{BASE}/", tls=tls, credentials={"X-Key": "secret"}, connect_seconds=1)
+    yield opened
+    await opened.aclose()
+
+
+async def failure_of(service: TrustService) -> str:
+    with pytest.raises(ServiceFailed) as failed:
+        await service.call("GET", "/x")
+    return str(failed.value)
+
+
+async def test_success_gives_its_json(router, service) -> None:
+    route = router.get(f"{BASE}/x?a=b").respond(json={"a": 1})
+    assert await service.call("GET", "/x", query={"a": "b"}, headers={"X-More": "m"}) == {"a": 1}
+    headers = route.calls.last.request.headers
+    assert (headers["X-Key"], headers["X-More"]) == ("secret", "m")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((400, {"text": "boom"}), "400: boom"),
+        ((500, {"json": {"detail": "query_failed"}}), "500: query_failed"),
+        ((500, {"json": {"error": "x"}}), '500: {"error":"x"}'),
+        ((503, {"text": ""}), "503: "),
+        ((404, {"text": "x" * 2000}), "404: " + "x" * 1000),
+        ((404, {"json": {"detail": "x" * 2000}}), "404: " + "x" * 1000),
+    ],
+)
+async def test_refusal_tells_status_and_detail(router, service, answer, error) -> None:
+    status, body = answer
+    router.get(f"{BASE}/x").respond(status, **body)
+    assert await failure_of(service) == error
+
+
+@pytest.mark.parametrize("text", ["<html>", "", "{", "[" * 100_000], ids=["html", "empty", "cut", "deep"])
+async def test_success_that_is_no_json_is_a_502(router, service, text) -> None:
+    router.get(f"{BASE}/x").respond(200, text=text)
+    assert await failure_of(service) == "502: External API returned non-JSON response"
+
+
+async def test_no_content_is_none(router, service) -> None:
+    router.get(f"{BASE}/x").respond(204)
+    assert await service.call("GET", "/x") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (httpx.ConnectError("All connection attempts failed"), "All connection attempts failed"),
+        (httpx.ReadTimeout(""), "ReadTimeout"),
+        (httpx.RemoteProtocolError("Server disconnected\n"), "Server disconnected "),
+    ],
+)
+async def test_no_answer_is_a_502(router, service, error, told) -> None:
+    router.get(f"{BASE}/x").mock(side_effect=error)
+    assert await failure_of(service) == f"502: Failed to connect to remote service: {told}"
+
+
+async def test_nobody_listens(service: TrustService) -> None:
+    closed = TrustService(
+        "http://127.0.0.1:1", tls=ssl.create_default_context(), credentials={}, connect_seconds=5
+    )
+    assert (await failure_of(closed)).startswith("502: Failed to connect to remote service: ")
+    await closed.aclose()
+
+
+async def test_redirect_within_the_service_is_followed(router, service) -> None:
+    router.get(f"{BASE}/x").respond(307, headers={"Location": "/base/x/"})
+    route = router.get(f"{BASE}/x/").respond(json=1)
+    assert await service.call("GET", "/x") == 1
+    assert route.calls.last.request.headers["X-Key"] == "secret"
+
+
+async def test_redirect_to_elsewhere_is_not_followed(router, service) -> None:
+    """Whoever stands there would get the trust's internal key."""
+    router.get(f"{BASE}/x").respond(302, headers={"Location": "http://elsewhere.example/"})
+    elsewhere = router.get("http://elsewhere.example/").respond(json=1)
+    assert await failure_of(service) == "502: External API returned non-JSON response"
+    assert not elsewhere.called
+
+
+async def test_redirects_end(router, service) -> None:
+    router.get(f"{BASE}/x").respond(302, headers={"Location": "/base/x"})
+    assert await failure_of(service) == "502: Failed to connect to remote service: too many redirects"
+
+
+async def test_compressed_bomb_is_refused(router, service) -> None:
+    bomb = gzip.compress(b" " * 20_000_000)
+    router.get(f"{BASE}/x").respond(200, content=bomb, headers={"Content-Encoding": "gzip"})
+    assert await failure_of(service) == "502: External API returned non-JSON response"
+
+
+async def test_looking_gives_every_status_and_shows_credentials_only_where_told(router, service) -> None:
+    route = router.get(f"{BASE}/health").respond(503, text="<html>")
+    answer = await service.look("/health")
+    assert (answer.status, answer.succeeded, answer.text) == (503, False, "<html>")
+    assert "X-Key" not in route.calls.last.request.headers
+    await service.look("/health", with_credentials=True)
+    assert route.calls.last.request.headers["X-Key"] == "secret"
+
+
+async def test_proxies_are_never_asked(router, service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    router.get(f"{BASE}/x").respond(json=1)
+    assert service._client._mounts == {}
+    assert not service._client.trust_env
+
+
+async def test_there_is_no_time_limit_of_its_own(service: TrustService) -> None:
+    """How long a task may take is known to who runs it."""
+    assert service._client.timeout.read is None
+    assert service._client.timeout.write is None
+    assert service._client.timeout.pool is None
+    assert service._client.timeout.connect == 1
