@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from flame_node_agent.config.settings import known_variables
+from flame_node_agent.config.catalogue import catalogue
 from tests.acceptance.running_agents import RunningAgent
 
 TELLTALE = "patient-4711"
@@ -38,7 +38,7 @@ def secrets_of(agent: RunningAgent) -> dict[str, str]:
     """Every secret that the agent's settings give it, by the name of its variable."""
     found = {
         variable.name: agent.environment[variable.name]
-        for variable in known_variables()
+        for variable in (entry.variable for entry in catalogue())
         if variable.secret and agent.environment.get(variable.name)
     }
     pem = Path(agent.environment["CRYPTO__ECDH_PRIVATE_KEY_PATH"]).read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -67,6 +68,34 @@ COMPLETE = {
     "CRYPTO__ECDH_PRIVATE_KEY": private_pem(),
 }
 """The least a node needs."""
+
+DATABASE = {name: value for name, value in COMPLETE.items() if name.startswith("POSTGRES__")}
+"""What every service needs."""
+
+AES_KEY = base64.b64encode(bytes(range(32))).decode("ascii")
+OTHER_AES_KEY = base64.b64encode(bytes(range(32, 64))).decode("ascii")
+
+TASKS = DATABASE | {
+    "CENTRAL_HUB_API_URL": "https://hub.example/api",
+    "TRUST_API_KEY": "trust-api-secret-4711",
+    "AES_KEY_BASE64": AES_KEY,
+}
+"""The least that the task side needs."""
+
+DATA_ACCESS = DATABASE | {
+    "AES_KEY_BASE64": AES_KEY,
+    "DATA_ACCESS_POSTGRES_USER": "data_analyst_reader",
+    "DATA_ACCESS_POSTGRES_PASSWORD": "reader-secret-4711",
+    "OMOP_POSTGRES_DB": "omop",
+}
+"""The least that data-access-api needs."""
+
+TRUST_SECRETS = {
+    "TRUST_INTERNAL_SERVICE_KEY": "internal-secret-4711",
+    "TRUST_AES_KID": "ours",
+    "TRUST_AES_KEY_BASE64": OTHER_AES_KEY,
+}
+"""Secrets that the services of a trust can be given beside those."""
 
 EVERY_SECRET = COMPLETE | {
     "PROXY__HTTP_URL": "http://clinic:proxy-secret-4711@proxy.clinic.example:3128",

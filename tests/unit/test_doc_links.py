@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from flame_node_agent.cli import COMMANDS, load_command
-from flame_node_agent.config.settings import known_variables
+from flame_node_agent.config.catalogue import catalogue
 from flame_node_agent.telemetry.metrics import REGISTRY
 from tests.unit.reference_pages import ROOT, SOURCE
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-GROUPS = sorted({variable.name.partition("__")[0] for variable in known_variables() if "__" in variable.name})
+VARIABLES = [entry.variable for entry in catalogue()]
+GROUPS = sorted({variable.name.partition("__")[0] for variable in VARIABLES if "__" in variable.name})
 
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -88,7 +89,7 @@ def test_commands_and_their_options_exist(path: Path) -> None:
 
 @every_page
 def test_variables_exist(path: Path) -> None:
-    known = {name for variable in known_variables() for name in (variable.name, *variable.also_named)}
+    known = {name for variable in VARIABLES for name in (variable.name, *variable.also_named)}
     pattern = re.compile(rf"\b(?:{'|'.join([*GROUPS, 'S3'])})__\w*[A-Z](?!\w|__\*)")
     assert set(pattern.findall(path.read_text("utf-8"))) <= known
 

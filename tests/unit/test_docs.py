@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any
 
 import pytest
 
 from flame_node_agent import errors
-from flame_node_agent.config.settings import known_variables
+from flame_node_agent.config.catalogue import READERS, Entry, catalogue
+from flame_node_agent.config.introspection import variables
 from tests.unit.reference_pages import ROOT, SOURCE, assert_prose, assert_same, page, rows, sections
 
 # Settings
 
 
-def variable_row(variable: Any) -> list[str]:
+def variable_row(entry: Entry) -> list[str]:
     """What the page has to say of a variable; to be copied into it when something was changed."""
+    variable = entry.variable
     if variable.needed_when:
         default = f"needed when `{variable.needed_when}`".replace(" is ", "` is `").replace(" or ", "` or `")
     elif variable.required:
         default = "**required**"
     else:
         default = f"`{variable.default}`" if variable.default else "not set"
+    default += "".join(f"; in {reader} `{other}`" for reader, other in entry.other_defaults)
     others = (
         f" Also understood as {' or '.join(f'`{name}`' for name in variable.also_named)}."
         if variable.also_named
@@ -36,19 +38,34 @@ def variable_row(variable: Any) -> list[str]:
 
 
 def test_every_setting_is_documented() -> None:
-    assert_same(
-        set(rows(page("settings.md"))), {variable.name for variable in known_variables()}, "settings.md"
-    )
+    assert_same(set(rows(page("settings.md"))), {entry.variable.name for entry in catalogue()}, "settings.md")
 
 
-@pytest.mark.parametrize("variable", known_variables(), ids=lambda variable: variable.name)
-def test_setting_is_documented_as_it_is_declared(variable) -> None:
-    wanted = variable_row(variable)
-    line = " | ".join([f"| `{variable.name}`", *(cell.replace("|", "\\|") for cell in wanted)]) + " |"
-    assert rows(page("settings.md")).get(variable.name) == wanted, (
+@pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.variable.name)
+def test_setting_is_documented_as_it_is_declared(entry: Entry) -> None:
+    wanted = variable_row(entry)
+    line = " | ".join([f"| `{entry.variable.name}`", *(cell.replace("|", "\\|") for cell in wanted)]) + " |"
+    assert rows(page("settings.md")).get(entry.variable.name) == wanted, (
         f"docs/reference/settings.md needs the row:\n{line}"
     )
-    assert_prose(variable.description)
+    assert_prose(entry.variable.description)
+
+
+@pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.variable.name)
+def test_setting_is_documented_with_the_services_that_read_it(entry: Entry) -> None:
+    (section,) = [
+        body for body in sections(page("settings.md")).values() if entry.variable.name in rows(body)
+    ]
+    (told,) = re.findall(r"^Read by (.+)\.$", section, re.MULTILINE)
+    assert told == ", ".join(entry.read_by)
+
+
+def test_settings_of_several_services_mean_the_same_in_each() -> None:
+    for root in READERS.values():
+        for variable in variables(root):
+            (told,) = [each.variable for each in catalogue() if each.variable.name == variable.name]
+            one, other = ((v.group, v.description, v.accepts, v.required) for v in (told, variable))
+            assert one == other
 
 
 # Tables of the database

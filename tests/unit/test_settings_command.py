@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,13 @@ from typer.testing import CliRunner, Result
 
 import flame_node_agent
 from flame_node_agent.cli import COMMANDS, app
+from flame_node_agent.config.agent_settings import own_variables
+from flame_node_agent.config.catalogue import catalogue
+from flame_node_agent.config.data_access import DataAccessSettings
 from flame_node_agent.config.introspection import variables
 from flame_node_agent.config.settings import Settings, known_variables
-from tests.unit.settings_samples import COMPLETE, EVERY_SECRET
+from flame_node_agent.config.task_side import TaskSettings
+from tests.unit.settings_samples import COMPLETE, DATA_ACCESS, EVERY_SECRET, TASKS, TRUST_SECRETS
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Run ``flame-node`` in an empty directory, with nothing but the given variables."""
-    for variable in known_variables():
-        for name in (variable.name, *variable.also_named):
+    for entry in catalogue():
+        for name in (entry.variable.name, *entry.variable.also_named):
             monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -99,7 +104,7 @@ def test_wrong_settings_end_with_exit_code_2_and_one_line_per_variable(run) -> N
     result = run("config", "check", **(COMPLETE | {"MINIO__BUCKET": "x", "LOG__LEVEL": "loud"}))
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["MINIO__BUCKET", "LOG__LEVEL"]
+    assert {line.partition(":")[0] for line in result.stderr.splitlines()} == {"MINIO__BUCKET", "LOG__LEVEL"}
 
 
 def test_wrong_settings_end_the_real_command_in_the_same_way(tmp_path: Path) -> None:
@@ -113,7 +118,8 @@ def test_wrong_settings_end_the_real_command_in_the_same_way(tmp_path: Path) -> 
     )
     assert (done.returncode, done.stdout) == (2, "")
     lines = done.stderr.splitlines()
-    assert all(line.partition(":")[0] in {variable.name for variable in known_variables()} for line in lines)
+    known = {entry.variable.name for entry in catalogue()}
+    assert all(line.partition(":")[0] in known for line in lines)
     assert "POSTGRES__PASSWORD: holds a line break" in done.stderr
     assert "4711" not in done.stderr
     assert "Traceback" not in done.stderr
@@ -159,16 +165,100 @@ def test_committed_template_is_the_one_that_the_command_writes(run) -> None:
 
 def test_template_names_every_variable_and_its_other_names(run) -> None:
     template = run("config", "example").stdout
-    for variable in variables(Settings):
+    for variable in (entry.variable for entry in catalogue()):
         mark = "" if variable.required else "# "
         assert f"\n{mark}{variable.name}={variable.default or ''}\n" in template
         for name in variable.also_named:
             assert name in template
 
 
-def test_template_as_it_is_misses_only_what_has_to_be_filled_in(run) -> None:
+def test_template_tells_who_reads_each_variable(run) -> None:
+    parts = run("config", "example").stdout.split("\n# Read by ")
+    for entry in catalogue():
+        (part,) = [part for part in parts if re.search(rf"^(# )?{entry.variable.name}=", part, re.MULTILINE)]
+        assert part.partition(".\n")[0] == ", ".join(entry.read_by)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "root", "chosen"),
+    [
+        (("--service", "agent"), Settings, "HUB__AUTH__FLOW"),
+        (("--service", "agent"), TaskSettings, "TRUST_API_KEY"),
+        (("--service", "data-access"), DataAccessSettings, None),
+    ],
+)
+def test_template_as_it_is_misses_only_what_has_to_be_filled_in(run, arguments, root, chosen) -> None:
+    Path(".env").write_text(run("config", "example").stdout)
+    given = {chosen: (COMPLETE | TASKS)[chosen]} if chosen else {}
+    result = run("config", "check", *arguments, **given)
+    assert result.exit_code == 2
+    missed = {line.partition(":")[0] for line in result.stderr.splitlines()}
+    needed = {variable.name for variable in variables(root) if variable.required} - {chosen}
+    assert missed - {"HUB__AUTH__ID", "HUB__AUTH__SECRET"} == needed
+
+
+def test_template_as_it_is_turns_no_side_on(run) -> None:
     Path(".env").write_text(run("config", "example").stdout)
     result = run("config", "check")
     assert result.exit_code == 2
-    missed = [line.partition(":")[0] for line in result.stderr.splitlines()]
-    assert missed == [variable.name for variable in known_variables() if variable.required]
+    for side, root in (("the result side", Settings), ("the task side", TaskSettings)):
+        (line,) = [line for line in result.stderr.splitlines() if side in line]
+        for name in (variable.name for variable in own_variables(root) if variable.required):
+            assert name in line
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        (COMPLETE, "the result side is on and the task side is off"),
+        (TASKS, "the result side is off and the task side is on"),
+        (COMPLETE | TASKS, "the result side is on and the task side is on"),
+    ],
+)
+def test_check_says_which_sides_of_the_agent_are_on(run, given: dict[str, str], verdict: str) -> None:
+    result = run("config", "check", **given)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.endswith(f"Of the agent, {verdict}.\n")
+
+
+def test_check_of_both_sides_tells_what_they_share_once(run) -> None:
+    result = run("config", "check", **COMPLETE, **{k: v for k, v in TASKS.items() if k not in COMPLETE})
+    assert result.stdout.count("\nPOSTGRES__HOST ") == 1
+    assert {"HUB__AUTH__FLOW", "TRUST_API_KEY", "TASKS__PARALLEL"} <= rows(result.stdout).keys()
+
+
+def test_check_of_data_access_shows_what_it_reads_and_nothing_else(run) -> None:
+    result = run("config", "check", "--service", "data-access", **(DATA_ACCESS | COMPLETE | TASKS))
+    assert result.exit_code == 0, result.stderr
+    shown = rows(result.stdout)
+    assert set(shown) == {variable.name for variable in variables(DataAccessSettings)}
+    assert shown["COHORT_QUERY_THRESHOLD"] == ("10", "default")
+    assert shown["LISTEN__PORTS"] == ("8000", "default")
+    assert shown["OMOP_POSTGRES_DB"] == ("omop", "environment")
+
+
+@pytest.mark.parametrize(
+    ("service", "given"),
+    [("agent", COMPLETE | TASKS | TRUST_SECRETS), ("data-access", DATA_ACCESS | TRUST_SECRETS)],
+)
+def test_check_shows_no_secret_of_a_trust(run, service: str, given: dict[str, str]) -> None:
+    result = run("config", "check", "--service", service, **given)
+    assert result.exit_code == 0, result.stderr
+    assert "4711" not in result.output
+    for name in ("AES_KEY_BASE64", "TRUST_AES_KEY_BASE64"):
+        assert given[name] not in result.output
+        assert rows(result.stdout)[name][0] == "***"
+
+
+def test_check_tells_names_of_older_releases_as_such(run) -> None:
+    given = {name: value for name, value in TASKS.items() if name != "TRUST_API_KEY"}
+    shown = rows(run("config", "check", PRIVATE_API_KEY="old-4711", TRUST_LOG_LEVEL="debug", **given).stdout)
+    assert shown["TRUST_API_KEY"] == ("***", "environment, as PRIVATE_API_KEY")
+    assert shown["LOG__LEVEL"] == ("DEBUG", "environment, as TRUST_LOG_LEVEL")
+
+
+def test_check_shows_mappings_as_they_are_written(run) -> None:
+    shown = rows(
+        run("config", "check", TASKS__PARALLEL_BY_TYPE="cohort_query=4, create_imaging=1", **TASKS).stdout
+    )
+    assert shown["TASKS__PARALLEL_BY_TYPE"][0] == "cohort_query=4,create_imaging=1"

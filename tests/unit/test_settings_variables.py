@@ -111,7 +111,9 @@ def test_s3_names_mean_the_same_as_minio_names(name: str) -> None:
     assert by_s3 == settings(**{f"MINIO__{name}": value, f"S3__{name}": value})
 
 
-@pytest.mark.parametrize("variable", [v for v in known_variables() if v.also_named], ids=lambda v: v.name)
+@pytest.mark.parametrize(
+    "variable", [v for v in known_variables() if v.also_named and not v.giving_way], ids=lambda v: v.name
+)
 def test_two_names_of_one_variable_with_different_values_are_a_contradiction(variable) -> None:
     value = {"HUB__AUTH__FLOW": "client", "MINIO__USE_SSL": "1"}.get(variable.name, "other-4711")
     given = {variable.name: COMPLETE.get(variable.name, "0"), variable.also_named[0]: value}
@@ -259,3 +261,16 @@ def test_settings_read_nothing_by_themselves(monkeypatch: pytest.MonkeyPatch) ->
         load_settings({}, env_file=None)
     with pytest.raises(ValueError, match="Field required"):
         Settings()
+
+
+@pytest.mark.parametrize("name", ["TRUST_LOG_LEVEL", "LOG_LEVEL"])
+def test_level_of_logs_may_have_the_names_of_flip(name: str) -> None:
+    assert settings(**{name: "debug"}).log.level == "DEBUG"
+
+
+def test_level_of_logs_is_the_nodes_own_then_the_trusts_then_anybodys() -> None:
+    # A file that hub and trust share holds the hub's LOG_LEVEL too.
+    several = {"LOG__LEVEL": "error", "TRUST_LOG_LEVEL": "debug", "LOG_LEVEL": "warning"}
+    assert settings(**several).log.level == "ERROR"
+    del several["LOG__LEVEL"]
+    assert settings(**several).log.level == "DEBUG"

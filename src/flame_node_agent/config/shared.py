@@ -14,7 +14,7 @@ from flame_node_agent.config.values import CertificateFile, Seconds
 
 
 class ServiceSettings(BaseSettings):
-    """Every service: what none of them can do without."""
+    """Every service: its database, where it listens, how it logs, how it stops."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=True
@@ -43,7 +43,7 @@ class ServiceSettings(BaseSettings):
 
 
 class SharedSettings(ServiceSettings):
-    """The agent, whatever it does: how it reaches out of the building."""
+    """The agent, both sides: how it reaches out of the building."""
 
     proxy: ProxySettings
     http: HttpSettings

@@ -26,7 +26,10 @@ Routes = Annotated[Literal["auto", "current", "named"], IgnoreCaseLower, Accepts
 
 
 class NeighbourSettings(ServiceSettings):
-    """The other services of the trust, as its agent sees them. Compose files set these for several services."""
+    """The other services of the trust: where they are, and which release all of them have.
+
+    Compose files set these for several services, and images carry the release.
+    """
 
     data_access_api_url: BaseUrl = Field(
         default=HttpUrl("http://data-access-api:8000"), description="Base URL of data-access-api."
