@@ -28,6 +28,7 @@
     │   └── EnvelopeRejected     made with another key or for another purpose, or changed on the way
     ├── ServiceFailed            data-access-api or imaging-api has refused a task's work, or is away
     ├── LeaseLost                another agent took the row over; stop touching it
+    ├── RowsOutOfOrder           the columns of one query came in different orders: no table can be made of them
     └── LedgerBroken             the egress ledger's hash chain does not hold
 
 Retryable are HubUnavailable, HubUnexpected, HubCredentialsRefused, ObjectStoreUnavailable,
@@ -203,6 +204,10 @@ class ServiceFailed(NodeError):
 
 class LeaseLost(NodeError):
     """Another agent has taken the row over."""
+
+
+class RowsOutOfOrder(NodeError):
+    """The OMOP database gave the columns of one query in different orders: no table can be made of them."""
 
 
 class LedgerBroken(NodeError):

@@ -48,6 +48,21 @@ BYTES_SENT = Counter(
     "flame_node_sent_bytes", "Bytes of answer bodies sent to analyses.", ["route"], registry=REGISTRY
 )
 
+# Requests to data-access-api
+DATA_ACCESS_REQUESTS = Counter(
+    "flame_node_data_access_requests",
+    "Requests answered by data-access-api.",
+    ["route", "method", "status"],
+    registry=REGISTRY,
+)
+DATA_ACCESS_SECONDS = Histogram(
+    "flame_node_data_access_seconds",
+    "Seconds from a request to data-access-api to the last byte of its answer.",
+    ["route"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+
 # The outbox
 OUTBOX_UPLOADS = Gauge("flame_node_outbox_uploads", "Uploads in the outbox.", ["state"], registry=REGISTRY)
 OLDEST_WAITING_SECONDS = Gauge(

@@ -1,0 +1,69 @@
+"""Columns that identify a person directly are not given row by row.
+
+What is looked at are names: those of the query's columns, and those of the columns that its SELECT lists take values
+from, so that an alias does not help. Whoever names a column of the database otherwise has to tell the setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import sqlglot
+from sqlglot import exp
+
+from flame_node_agent.errors import Refused
+
+
+class DirectIdentifiers:
+    """The names that the setting lists, in any case."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = frozenset(name.casefold() for name in names)
+
+    def check(self, columns: Collection[str], sql: str, *, status: int) -> None:
+        """Refuse a query, guarded and re-emitted as ``sql``, that gives any of them.
+
+        Raises:
+            Refused: with ``status``.
+        """
+        if not self._names:
+            return
+        tree: exp.Expr = sqlglot.parse_one(sql, read="postgres")
+        found = {name for name in (*columns, *_sources(tree)) if name.casefold() in self._names}
+        if found:
+            named = ", ".join(sorted({name.casefold() for name in found}))
+            raise Refused(status, f"Columns that identify people directly are not released by row: {named}.")
+        if _whole_rows(tree) or _renamed(tree):
+            raise Refused(status, "Columns are released by row only when the query names each of them.")
+
+
+def _sources(tree: exp.Expr) -> Iterator[str]:
+    """Columns that a SELECT list, of the query or of any part of it, takes values from."""
+    for select in tree.find_all(exp.Select):
+        for listed in select.expressions:
+            yield from (column.name for column in listed.find_all(exp.Column))
+
+
+def _whole_rows(tree: exp.Expr) -> bool:
+    """Whether a SELECT list names a table where a column is expected, which PostgreSQL reads as the whole row."""
+    tables = {source.alias_or_name for source in tree.find_all(exp.Table, exp.Subquery, exp.CTE)}
+    return any(
+        column.name in tables and not column.table
+        for select in tree.find_all(exp.Select)
+        for listed in select.expressions
+        for column in listed.find_all(exp.Column)
+    )
+
+
+def _renamed(tree: exp.Expr) -> bool:
+    """Whether the columns of a table are given other names by their place."""
+    return any(
+        alias.columns
+        and isinstance(alias.parent, exp.Table | exp.Subquery | exp.CTE)
+        and _has_star(alias.parent)
+        for alias in tree.find_all(exp.TableAlias)
+    )
+
+
+def _has_star(source: exp.Expr) -> bool:
+    return isinstance(source, exp.Table) or source.find(exp.Star) is not None
