@@ -47,7 +47,7 @@ class SlidingWindow:
         if not self._limit:
             return
         async with self._waiting:
-            while (seconds := self.wait_seconds()) > 0:
+            if (seconds := self.wait_seconds()) > 0:
                 await asyncio.sleep(seconds)
             self._begun.append(self._clock())
 

@@ -23,6 +23,7 @@ from flame_node_agent.wire.tasks import (
     RefusedForGood,
     ReportAnswer,
     Task,
+    storable,
 )
 
 WEB_PAGE = "this is the hub's web page, not its API; CENTRAL_HUB_API_URL should end in /api"
@@ -121,7 +122,4 @@ def _identity(body: Any) -> Identity | None:
 
 
 def _text(value: Any) -> str | None:
-    """Text that a database takes: JSON can spell NUL and lone surrogates, which no name or envelope holds."""
-    if not isinstance(value, str):
-        return None
-    return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return storable(value) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""The egress ledger: one row for every file that left this node, chained by hashes.
+"""The egress ledger: one row for everything that left this node, chained by hashes.
 
 ``row_hash`` is the SHA-256 of the row's other fields as canonical JSON (sorted keys, no spaces, UTF-8), in which
 ``previous_hash`` is the hash of the row before; the first row's is 64 zeros. Changing, removing or reordering any row
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -28,12 +28,13 @@ PAGE = 1000
 class Departure:
     """What left.
 
-    ``size`` and ``sha256`` are of the content as the analysis handed it in; ``sent_size`` and ``sent_sha256`` of the
-    bytes that crossed the wire, which differ when the file was sealed. Sizes are in bytes, hashes in hex.
+    ``size`` and ``sha256`` are of the content as the analysis or the task handed it in; ``sent_size`` and
+    ``sent_sha256`` of the bytes that crossed the wire, which differ when a file was sealed. Sizes are in bytes,
+    hashes in hex. ``upload_id`` is the upload, or the task of a report; together with ``kind`` it names the departure.
     """
 
     upload_id: UUID
-    analysis_id: UUID
+    analysis_id: UUID | None
     project_id: UUID | None
     kind: str
     name: str
@@ -81,22 +82,38 @@ class LedgerHead:
 
 async def append(connection: Connection, departure: Departure) -> None:
     """Add a row inside the caller's transaction; a departure that is already there is not entered twice."""
+    await append_all(connection, [departure])
+
+
+async def append_all(connection: Connection, departures: Sequence[Departure]) -> None:
+    """Add rows inside the caller's transaction, as :func:`append` does; the caller has locked its own rows before."""
+    if not departures:
+        return
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LEDGER_LOCK])
     cursor = await connection.execute(
         "SELECT (SELECT row_hash FROM egress_ledger ORDER BY seq DESC LIMIT 1) AS head,"
         " COALESCE((SELECT max(seq) FROM egress_ledger), 0) AS seq, clock_timestamp() AS now,"
-        " EXISTS (SELECT 1 FROM egress_ledger WHERE upload_id = %s) AS known",
-        [departure.upload_id],
+        " ARRAY(SELECT upload_id::text || kind FROM egress_ledger WHERE upload_id = ANY(%s)) AS known",
+        [[departure.upload_id for departure in departures]],
     )
     last = await cursor.fetchone()
     assert last is not None
-    if last["known"]:
-        return
-    draft = LedgerRow(last["seq"] + 1, last["now"], departure, last["head"] or GENESIS, "")
-    values = draft.fields() | {"row_hash": draft.expected_hash(), "left_at": draft.left_at}
-    columns = ", ".join(values)
-    places = ", ".join(f"%({name})s" for name in values)
-    await connection.execute(f"INSERT INTO egress_ledger ({columns}) VALUES ({places})".encode(), values)
+    known, seq, head = set(last["known"]), int(last["seq"]), last["head"] or GENESIS
+    rows = []
+    for departure in departures:
+        name = f"{departure.upload_id}{departure.kind}"
+        if name in known:
+            continue
+        known.add(name)
+        seq += 1
+        draft = LedgerRow(seq, last["now"], departure, head, "")
+        head = draft.expected_hash()
+        rows.append(draft.fields() | {"row_hash": head, "left_at": draft.left_at})
+    if rows:
+        columns = ", ".join(rows[0])
+        places = ", ".join(f"%({name})s" for name in rows[0])
+        statement = f"INSERT INTO egress_ledger ({columns}) VALUES ({places})"
+        await connection.cursor().executemany(statement.encode(), rows)
 
 
 class Ledger:

@@ -30,6 +30,11 @@ def report_body(success: bool, result: str | None) -> bytes:
     return json.dumps({"success": success, "result": result}).encode("ascii")
 
 
+def storable(text: str) -> str:
+    """Text that a database takes: JSON can spell NUL and lone surrogates, which no name or envelope holds."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
 def failure_text(error: str, status_code: int | None = None) -> str:
     """What a failed task tells instead of a result (FLIP trust-api)."""
     told: dict[str, str | int] = {"error": error}
