@@ -24,7 +24,8 @@ class HttpSettings(Group):
     """Time-outs of outbound requests."""
 
     connect_timeout_seconds: Seconds = Field(
-        default=5, description="Longest wait for a connection to the hub, the issuer or the proxy."
+        default=5,
+        description="Longest wait for a connection to the hub, the issuer, the proxy or another service of the trust.",
     )
     read_timeout_seconds: Seconds = Field(
         default=90,

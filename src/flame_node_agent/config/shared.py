@@ -51,5 +51,5 @@ class SharedSettings(ServiceSettings):
     extra_ca_certs: CertificateFile | None = Field(
         default=None,
         description="PEM file with certificate authorities that are trusted in addition to the system's, "
-        "for the hub, the OIDC issuer, the object store and the proxy.",
+        "for the hub, the OIDC issuer, the object store, the proxy and the other services of the trust.",
     )
