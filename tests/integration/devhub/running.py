@@ -41,6 +41,13 @@ SEED: dict[str, Any] = {
     ],
     "projects": [{"id": PROJECT, "name": "cohort"}],
     "analyses": [{"id": ANALYSIS, "name": "mean", "project_id": PROJECT}],
+    "trust": {
+        "id": "e0000000-0000-4000-8000-000000000001",
+        "name": "North",
+        "code": "NTH",
+        "region": "north",
+        "api_key": "the-key-of-north",
+    },
 }
 PASSWORD_GRANT = {"grant_type": "password", **USER}
 ROBOT_GRANT = {"grant_type": "robot_credentials", **ROBOT}

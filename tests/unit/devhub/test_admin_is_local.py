@@ -30,6 +30,10 @@ async def test_admin_by_address(tmp_path: Path, address: str, status: int) -> No
         transport = httpx.ASGITransport(create_app(hub), client=(address, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
             assert (await client.get("/admin/uploads")).status_code == status
+            assert (await client.get("/admin/tasks")).status_code == status
+            blank = {"name": "", "code": "", "region": ""}
+            registered = await client.post("/api/admin/trusts", json=blank)
+            assert registered.status_code == {200: 400}.get(status, status)
             assert (await client.get("/auth")).status_code == 200
     finally:
         await hub.close()

@@ -12,6 +12,7 @@ import structlog
 from flame_node_agent.devstack.hub.profile import PROFILES
 from flame_node_agent.devstack.hub.refusals import Refusal
 from flame_node_agent.devstack.hub.server import serve
+from flame_node_agent.devstack.hub.task_side import TASK_ROUTES, TaskOptions
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -26,6 +27,29 @@ def argument_parser() -> argparse.ArgumentParser:
         "--profile", choices=sorted(PROFILES), default="0.8.21", help="the release to speak as"
     )
     parser.add_argument("--token-seconds", type=int, help="how long an access token lives")
+    usual = TaskOptions()
+    parser.add_argument(
+        "--task-routes",
+        choices=TASK_ROUTES,
+        default=usual.routes,
+        help="the generation of FLIP's task routes",
+    )
+    parser.add_argument(
+        "--trust-api-key-header", default=usual.key_header, help="the header that carries a trust's key"
+    )
+    parser.add_argument("--hub-rate-limits", action="store_true", help="answer 429 like FLIP's hub")
+    parser.add_argument(
+        "--stale-seconds", type=float, default=usual.stale_seconds, help="when a task is handed out again"
+    )
+    parser.add_argument(
+        "--stale-scan-seconds",
+        type=float,
+        default=usual.stale_scan_seconds,
+        help="pause between two looks for such tasks",
+    )
+    parser.add_argument(
+        "--max-retries", type=int, default=usual.max_retries, help="how often a task is handed out again"
+    )
     return parser
 
 
@@ -43,6 +67,14 @@ def main() -> int:
             arguments.port,
             profile,
             arguments.token_seconds or profile.token_seconds,
+            TaskOptions(
+                routes=arguments.task_routes,
+                key_header=arguments.trust_api_key_header,
+                rate_limits=arguments.hub_rate_limits,
+                stale_seconds=arguments.stale_seconds,
+                stale_scan_seconds=arguments.stale_scan_seconds,
+                max_retries=arguments.max_retries,
+            ),
         )
     except (OSError, ValueError, sqlite3.Error, Refusal) as error:
         sys.stderr.write(f"the hub cannot start: {error}\n")

@@ -1,4 +1,4 @@
-"""The hub as one ASGI application: ``/auth``, ``/core``, ``/storage`` and ``/admin``."""
+"""The hub as one ASGI application: ``/auth``, ``/core``, ``/storage``, ``/api`` (FLIP's) and ``/admin``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from flame_node_agent.devstack.hub.entities_auth import AUTH
 from flame_node_agent.devstack.hub.entities_core import CORE
 from flame_node_agent.devstack.hub.entities_storage import STORAGE
 from flame_node_agent.devstack.hub.faults import FaultInjection
+from flame_node_agent.devstack.hub.flip_errors import flip_answer, is_flip
 from flame_node_agent.devstack.hub.refusals import Refusal, error_body
 from flame_node_agent.devstack.hub.routes_records import records_router
+from flame_node_agent.devstack.hub.routes_task_admin import task_router, trust_router
+from flame_node_agent.devstack.hub.routes_trusts import api_routers
 from flame_node_agent.devstack.hub.state import Hub
 
 
@@ -30,12 +33,15 @@ def create_app(hub: Hub) -> FastAPI:
     app.include_router(routes_storage.router, prefix="/storage")
     app.include_router(records_router(STORAGE), prefix="/storage")
     app.include_router(routes_admin.router, prefix="/admin")
+    app.include_router(task_router, prefix="/admin")
+    for router in (*api_routers(hub.task_side.options.routes), trust_router):
+        app.include_router(router, prefix="/api")
     for service in ("auth", "core", "storage"):
         app.add_api_route(f"/{service}", _about, methods=["GET"])
         app.add_api_route(f"/{service}/", _about, methods=["GET"])
 
-    async def refuse(_: Request, error: Exception) -> Response:
-        return _answer(hub, error)
+    async def refuse(request: Request, error: Exception) -> Response:
+        return flip_answer(error) if is_flip(request.url.path) else _answer(hub, error)
 
     for kind in (Refusal, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, refuse)

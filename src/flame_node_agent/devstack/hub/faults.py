@@ -18,9 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from flame_node_agent.devstack.hub.flip_errors import is_flip
 from flame_node_agent.devstack.hub.profile import Profile
 from flame_node_agent.devstack.hub.refusals import error_body
 
+_ORDERED = "A fault was ordered."
 _GLOB_SIGNS = frozenset("*?[")
 _HTML = "<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>nginx</body></html>"
 
@@ -129,7 +131,7 @@ class FaultInjection:
         if order.down:
             await _break(transport, receive)
         elif order.status is not None:
-            await self._answer(order, order.status)(scope, receive, send)
+            await self._answer(order, order.status, scope["path"])(scope, receive, send)
         elif order.lose_reply:
             await self._app(scope, receive, _swallow)
             await _break(transport, receive)
@@ -142,10 +144,12 @@ class FaultInjection:
         else:
             await self._app(scope, receive, send)
 
-    def _answer(self, order: FaultOrder, status: int) -> Response:
+    def _answer(self, order: FaultOrder, status: int, path: str) -> Response:
         if order.html:
             return HTMLResponse(_HTML.format(status=status), status, headers=order.headers)
-        body = error_body(self._faults.profile, status, "A fault was ordered.", None, [])
+        if is_flip(path):
+            return JSONResponse({"detail": _ORDERED}, status, headers=order.headers)
+        body = error_body(self._faults.profile, status, _ORDERED, None, [])
         return JSONResponse(body, status, headers=order.headers)
 
 

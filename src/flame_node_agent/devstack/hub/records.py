@@ -14,10 +14,12 @@ from flame_node_agent.devstack.hub.query import Query
 
 type Row = dict[str, Any]
 
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
 
 def now() -> str:
     """This moment in UTC with microseconds, sortable as text."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.now(UTC).strftime(TIME_FORMAT)
 
 
 def new_id() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sqlite3
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,8 @@ from flame_node_agent.devstack.hub import records
 from flame_node_agent.devstack.hub.analyses import add_analysis
 from flame_node_agent.devstack.hub.entities import ANALYSIS_BUCKET, PROJECT
 from flame_node_agent.devstack.hub.faults import FaultOrder
-from flame_node_agent.devstack.hub.refusals import Refusal, not_found
+from flame_node_agent.devstack.hub.loopback import local_only
+from flame_node_agent.devstack.hub.refusals import not_found
 from flame_node_agent.devstack.hub.state import hub_of
 
 _UPLOADS = """
@@ -39,13 +39,7 @@ class AnalysisOrder(BaseModel):
     name: str | None = None
 
 
-async def _local_only(request: Request) -> None:
-    host = request.client.host if request.client else ""
-    if not ipaddress.ip_address(host or "0.0.0.0").is_loopback:
-        raise Refusal(403, "The admin API answers to the loopback interface only.")
-
-
-router = APIRouter(dependencies=[Depends(_local_only)])
+router = APIRouter(dependencies=[Depends(local_only)])
 
 
 @router.get("/uploads")

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from flame_node_agent.devstack.hub import records
 from flame_node_agent.devstack.hub.analyses import add_analysis
@@ -65,6 +65,16 @@ class SeedAnalysis(_Frozen):
     project_id: UUID
 
 
+class SeedTrust(_Frozen):
+    """The trust that FLIP's side of the hub knows from the start."""
+
+    id: UUID
+    name: str
+    code: str
+    region: str
+    api_key: SecretStr
+
+
 class Seed(_Frozen):
     """The file's content."""
 
@@ -74,6 +84,8 @@ class Seed(_Frozen):
     nodes: tuple[SeedNode, ...] = ()
     projects: tuple[SeedProject, ...] = ()
     analyses: tuple[SeedAnalysis, ...] = ()
+    trust: SeedTrust | None = None
+    aes_key_base64: SecretStr | None = None
 
 
 def read_seed(state_dir: Path) -> Seed:
@@ -81,8 +93,12 @@ def read_seed(state_dir: Path) -> Seed:
     return Seed.model_validate_json((state_dir / SEED_FILE).read_bytes())
 
 
-def is_seeded(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM settings WHERE name = 'seeded'").fetchone() is not None
+def is_seeded(connection: sqlite3.Connection, part: str = "seeded") -> bool:
+    return connection.execute("SELECT 1 FROM settings WHERE name = ?", (part,)).fetchone() is not None
+
+
+def mark_seeded(connection: sqlite3.Connection, part: str = "seeded") -> None:
+    connection.execute("INSERT INTO settings (name, value) VALUES (?, 'yes')", (part,))
 
 
 def plant(connection: sqlite3.Connection, seed: Seed) -> None:
@@ -114,7 +130,7 @@ def plant(connection: sqlite3.Connection, seed: Seed) -> None:
         values = {"id": str(analysis.id), "name": analysis.name, "project_id": str(analysis.project_id)}
         add_analysis(connection, {**values, "user_id": user["id"]})
     _plant_master_images(connection)
-    connection.execute("INSERT INTO settings (name, value) VALUES ('seeded', 'yes')")
+    mark_seeded(connection)
 
 
 def _plant_master_images(connection: sqlite3.Connection) -> None:

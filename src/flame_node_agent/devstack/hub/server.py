@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from flame_node_agent.devstack.hub.app import create_app
 from flame_node_agent.devstack.hub.profile import Profile
 from flame_node_agent.devstack.hub.state import Hub
+from flame_node_agent.devstack.hub.task_side import TaskOptions
 
 
 class HubProtocol(HttpToolsProtocol):
@@ -53,15 +54,19 @@ class HubServer(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(state_dir: Path, host: str, port: int, profile: Profile, token_seconds: int) -> None:
+def serve(
+    state_dir: Path, host: str, port: int, profile: Profile, token_seconds: int, task_options: TaskOptions
+) -> None:
     """Run the hub until it is told to stop; ``port`` 0 takes a free one. OSError if the port is taken."""
     listening = socket.create_server((host, port))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(listening, state_dir, profile, token_seconds))
+        runner.run(_serve(listening, state_dir, profile, token_seconds, task_options))
 
 
-async def _serve(listening: socket.socket, state_dir: Path, profile: Profile, token_seconds: int) -> None:
-    hub = await Hub.open(state_dir, profile, token_seconds)
+async def _serve(
+    listening: socket.socket, state_dir: Path, profile: Profile, token_seconds: int, task_options: TaskOptions
+) -> None:
+    hub = await Hub.open(state_dir, profile, token_seconds, task_options)
     host, port = listening.getsockname()[:2]
     options: dict[str, Any] = {
         "access_log": False,
