@@ -114,6 +114,11 @@ class Keyring:
         """The shared key, as the hub names it in its answer to a heartbeat."""
         return fingerprint(self._keys[SHARED_KID])
 
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """All keys that this keyring opens with, as the hub names them."""
+        return frozenset(map(fingerprint, self._keys.values()))
+
     def encrypt(self, plaintext: str, context: str = "", kid: str | None = None) -> str:
         """Seal text for ``context``; the wire form.
 

@@ -285,6 +285,7 @@ def test_any_text_comes_back_from_its_envelope(text: str, context: str) -> None:
 def test_fingerprint_is_the_beginning_of_the_keys_digest() -> None:
     assert fingerprint(KEY) == "630dcd2966c4"
     assert ring().shared_fingerprint == "630dcd2966c4"
+    assert ring(KEY, own=OTHER).fingerprints == {"630dcd2966c4", fingerprint(OTHER)}
 
 
 # The trust's own key (FLIP's keyring variant)
