@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import logging
@@ -13,9 +14,10 @@ from datetime import datetime, timedelta
 import pytest
 import structlog
 
+from flame_node_agent.config.agent_settings import load_agent
 from flame_node_agent.config.settings import Settings, load_settings
 from flame_node_agent.telemetry.logging import configure_logging
-from tests.unit.settings_samples import COMPLETE, EVERY_SECRET
+from tests.unit.settings_samples import COMPLETE, EVERY_SECRET, TASKS, TRUST_SECRETS
 
 SECRET = COMPLETE["POSTGRES__PASSWORD"]
 
@@ -170,6 +172,18 @@ def test_secret_in_a_message_of_a_library_is_masked() -> None:
     stream = configured()
     logging.getLogger("psycopg").warning("connecting with %s", f"postgresql://flame:{SECRET}@db/flame")
     assert events(stream)[0]["event"] == "connecting with postgresql://flame:***@db/flame"
+
+
+def test_secrets_of_both_sides_are_masked_and_so_is_the_key_that_is_made_of_one() -> None:
+    agent = load_agent(EVERY_SECRET | TASKS | TRUST_SECRETS, env_file=None)
+    stream = io.StringIO()
+    configure_logging(agent.shared, stream, besides=agent.sides)
+    secrets = [TASKS["TRUST_API_KEY"], TASKS["AES_KEY_BASE64"], *TRUST_SECRETS.values(), SECRET]
+    secrets.remove(TRUST_SECRETS["TRUST_AES_KID"])
+    secrets.append(hashlib.sha256(TASKS["AES_KEY_BASE64"].encode()).hexdigest())
+    for secret in secrets:
+        structlog.get_logger("flame_node_agent.agent").info("thing.happened", told=f"with {secret} in it")
+    assert [event["told"] for event in events(stream)] == ["with *** in it"] * len(secrets)
 
 
 def test_warning_of_python_is_an_event() -> None:
