@@ -17,7 +17,8 @@ from flame_node_agent.wire.tasks import HeartbeatAnswer
 log = structlog.get_logger(__name__)
 
 UNPROCESSABLE = 422
-SHORTEST_TIME_SECONDS = 10.0
+SHORTEST_TIME_SECONDS = 5.0
+PART_OF_INTERVAL = 0.9  # so that a beat that is given up is over when the next one is due
 MAX_REPLY_CHARACTERS = 200
 
 
@@ -42,12 +43,12 @@ class Heartbeat:
         *,
         interval_seconds: float,
     ) -> None:
-        """A beat that is not answered by the time of the next one is given up, at the earliest after 10 seconds."""
+        """A beat that is not answered shortly before the next one is given up, at the earliest after 5 seconds."""
         self._hub = hub
         self._identity = identity
         self._hub_status = hub_status
         self._snapshot = snapshot
-        self._time = max(interval_seconds, SHORTEST_TIME_SECONDS)
+        self._time = max(PART_OF_INTERVAL * interval_seconds, SHORTEST_TIME_SECONDS)
         self._failing: str | None = None
 
     async def round(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +13,7 @@ import respx
 
 from flame_node_agent.errors import ServiceFailed
 from flame_node_agent.hub.trust_services import TrustService
+from tests.unit.hub.servers import Peer, serving
 
 BASE = "http://service.example/base"
 
@@ -140,3 +142,24 @@ async def test_there_is_no_time_limit_of_its_own(service: TrustService) -> None:
     assert service._client.timeout.write is None
     assert service._client.timeout.pool is None
     assert service._client.timeout.connect == 1
+
+
+async def test_call_that_is_given_up_hangs_up_so_that_the_service_can_stop_as_well() -> None:
+    asked, hung_up = asyncio.Event(), asyncio.Event()
+
+    async def silent(peer: Peer) -> None:
+        await peer.body((await peer.head())[1])
+        asked.set()
+        await peer.closed()
+        hung_up.set()
+
+    async with asyncio.timeout(60), serving(silent) as server:
+        tls = ssl.create_default_context()
+        service = TrustService(server.url, tls=tls, credentials={}, connect_seconds=30)
+        call = asyncio.create_task(service.call("POST", "/cohort", body={"query": "SELECT 1"}))
+        await asked.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await hung_up.wait()
+        await service.aclose()
