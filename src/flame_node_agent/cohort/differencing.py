@@ -1,0 +1,122 @@
+"""Whether two answers together betray the few subjects in which their cohorts differ.
+
+Both statements are counted by subject and joined in the database, which returns how many subjects there are of each
+kind; then both answers are audited as if they were one (:mod:`.attribution`). So it is noticed as well when a cohort is
+the same but for some rows, or for the values of one column, or when each row is there twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flame_node_agent.cohort.attribution import Effort, Vector, stands_for_many
+from flame_node_agent.cohort.disclosure import Release
+from flame_node_agent.cohort.engine import CohortEngine
+from flame_node_agent.cohort.statistics import MAX_CELLS, by_subject
+from flame_node_agent.cohort.subjects import CohortShape, shape_of
+
+Share = tuple[str, int]
+"""What a subject adds to a number: ``here`` (one), ``n`` (rows) or ``v<column>``, in cohort 0 (earlier) or 1."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A statement and the answer that was, or may be, given to it."""
+
+    statement: str
+    release: Release
+
+    def shares(self, number: int) -> list[Share]:
+        """What the numbers of the answer are made of."""
+        here = [("here", number)] if self.release.distributed else []
+        return [*here, ("n", number), *((f"v{column}", number) for column in self.release.columns)]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Subjects of either cohort, by how many rows and values they have in both."""
+
+    shares: tuple[Share, ...]
+    kinds: dict[Vector, int]
+    complete: bool
+    differing: tuple[tuple[int, ...], ...]
+    """For each pair of shares, how many subjects have not the same in both."""
+    earlier_subjects: int
+    subjects_differing: int
+    """How many subjects are in one of the cohorts only."""
+
+    def harmless(self, earlier: Asked, subjects_then: int, later: Asked, threshold: int) -> bool:
+        """Whether ``later`` may be told to who was told ``earlier``, when that cohort had ``subjects_then``."""
+        # The data may have changed since: what cannot be compared any more has to be made up for.
+        drift = abs(self.earlier_subjects - subjects_then)
+        if drift and not self.subjects_differing:
+            return drift >= threshold
+        wanted = [*earlier.shares(0), *later.shares(1)]
+        places = [self.shares.index(share) for share in wanted]
+        distinct: list[int] = []
+        for place in places:
+            if all(self.differing[place][other] for other in distinct):
+                distinct.append(place)
+        vectors: Counter[Vector] = Counter()
+        for kind, subjects in self.kinds.items():
+            vectors[tuple(kind[place] for place in distinct)] += subjects
+        full_rank = None if self.complete else len(distinct)
+        return stands_for_many(vectors, threshold + drift, Effort(), full_rank=full_rank)
+
+
+async def compare(engine: CohortEngine, earlier: Asked, later: Asked) -> Comparison:
+    """Compare two cohorts as they are today.
+
+    Raises:
+        Refused: as the engine does.
+    """
+    shapes = [shape_of(asked.statement, await engine.describe(asked.statement)) for asked in (earlier, later)]
+    # Whether a share is told depends on the answer, and of the later answer less may be told in the end.
+    shares = [
+        (name, number)
+        for number, asked in enumerate((earlier, later))
+        for name in ("here", "n", *(f"v{column}" for column in asked.release.columns))
+    ]
+    row = await engine.aggregate(_statement(shapes, (earlier, later), shares))
+    told = json.loads(row["comparison"])
+    return Comparison(
+        shares=tuple(shares),
+        kinds={tuple(kind[:-1]): kind[-1] for kind in told["kinds"] or ()},
+        complete=told["number"] <= MAX_CELLS,
+        differing=tuple(tuple(int(count or 0) for count in counts) for counts in told["differing"]),
+        earlier_subjects=int(told["earlier"] or 0),
+        subjects_differing=int(told["apart"] or 0),
+    )
+
+
+def _statement(shapes: Sequence[CohortShape], asked: Sequence[Asked], shares: Sequence[Share]) -> str:
+    names = [f"{name}_{number}" for name, number in shares]
+    # A subject who is not in a cohort adds nothing to its numbers.
+    values = [
+        f"(CASE WHEN cohort_{number}.n IS NULL THEN 0 ELSE {'1' if name == 'here' else f'cohort_{number}.{name}'} END)"
+        f" AS {name}_{number}"
+        for name, number in shares
+    ]
+    differing = ", ".join(
+        f"json_build_array({', '.join(f'sum(subjects) FILTER (WHERE {one} <> {other})' for other in names)})"
+        for one in names
+    )
+    return f"""
+WITH cohort_0 AS ({by_subject(shapes[0], asked[0].release.columns)}),
+cohort_1 AS ({by_subject(shapes[1], asked[1].release.columns)}),
+kind AS MATERIALIZED (
+    SELECT {", ".join(values)}, count(*) AS subjects
+    FROM cohort_0 FULL JOIN cohort_1 USING (person_id) JOIN omop.person AS person USING (person_id)
+    GROUP BY {", ".join(str(place) for place in range(1, len(names) + 1))}
+)
+SELECT json_build_object(
+    'number', count(*),
+    'earlier', sum(subjects) FILTER (WHERE here_0 = 1),
+    'apart', sum(subjects) FILTER (WHERE here_0 <> here_1),
+    'differing', json_build_array({differing}),
+    'kinds', (SELECT json_agg(json_build_array({", ".join(names)}, subjects)) FROM
+        (SELECT * FROM kind ORDER BY subjects DESC LIMIT {MAX_CELLS}) AS largest)
+)::text AS comparison FROM kind"""

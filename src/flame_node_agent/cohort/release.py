@@ -1,0 +1,148 @@
+"""From a query that the guard has passed to an answer that may leave: counting, disclosure control, query log."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import structlog
+
+from flame_node_agent.cohort.answer import SUPPRESSED, CohortAnswer
+from flame_node_agent.cohort.cache import SummaryCache, statement_hash
+from flame_node_agent.cohort.differencing import Asked, compare
+from flame_node_agent.cohort.disclosure import DisclosureControl, Release
+from flame_node_agent.cohort.engine import CohortEngine
+from flame_node_agent.cohort.guard import GuardedQuery
+from flame_node_agent.cohort.query_log import Earlier, QueryLog, Question
+from flame_node_agent.cohort.statistics import summarise
+from flame_node_agent.cohort.summary import CohortSummary
+from flame_node_agent.errors import Busy, Refused
+
+log = structlog.get_logger(__name__)
+
+MAX_COMPARISONS = 25
+"""Of more answers than this that are too similar in size, a new one is not compared but suppressed."""
+
+
+class CohortStatistics:
+    """Answers to POST /cohort."""
+
+    def __init__(
+        self,
+        engine: CohortEngine,
+        query_log: QueryLog,
+        cache: SummaryCache,
+        *,
+        rounding: int,
+        comparing_seconds: float,
+    ) -> None:
+        """``comparing_seconds`` is how long one answer may take to be compared with earlier ones."""
+        self._engine = engine
+        self._log = query_log
+        self._cache = cache
+        self._rounding = rounding
+        self._comparing_seconds = comparing_seconds
+
+    async def answer(self, project_id: UUID, query: GuardedQuery, threshold: int) -> CohortAnswer:
+        """What a project may be told of a cohort of which ``threshold`` subjects are the fewest to tell about.
+
+        Raises:
+            Refused: as the engine does. DatabaseUnavailable: the query log cannot be read or written; without it
+                nothing is told.
+        """
+        summary = await self._summary(query.sql)
+        control = DisclosureControl(threshold, self._rounding)
+        # Pure computation, but seconds of it for a query that is made for it.
+        releases = await asyncio.to_thread(_releases, control, summary)
+        question = Question(
+            project_id=project_id,
+            statement=query.sql,
+            statement_hash=statement_hash(query.sql),
+            subjects=summary.subjects,
+            threshold=control.threshold,
+            rounding=self._rounding,
+        )
+        answer, reason = await self._settle(question, releases)
+        log.info("cohort.judged", query=query.short_hash, project=str(project_id), outcome=reason)
+        return answer
+
+    async def _summary(self, sql: str) -> CohortSummary:
+        known = self._cache.get(sql)
+        if known is None:
+            known = await summarise(self._engine, sql)
+            self._cache.put(sql, known)
+        return known
+
+    async def _settle(self, question: Question, releases: list[Release]) -> tuple[CohortAnswer, str]:
+        """The fullest of ``releases`` that may be given after all that was given before, and what happened."""
+        sizes = releases[0].sizes if releases else (question.subjects,)
+        last = 0
+        while True:
+            close, last = await self._log.close_to(question, sizes, after=last)
+            for earlier in close:
+                if (again := _again(earlier, question)) is not None:
+                    return again, "as_before"
+            if not releases:
+                return SUPPRESSED, "too_small"
+            others = [each for each in close if each.question.statement_hash != question.statement_hash]
+            releases = await self._bearable(question, releases, others)
+            if not releases:
+                return SUPPRESSED, "too_similar"
+            # Somebody else may have been answered meanwhile; then what is new is compared as well.
+            if await self._log.record(question, releases[0], after=last):
+                return releases[0].answer, "released"
+
+    async def _bearable(
+        self, question: Question, releases: list[Release], others: list[Earlier]
+    ) -> list[Release]:
+        """Those releases that betray nothing beside what was told before; none when that cannot be found out."""
+        if len(others) > MAX_COMPARISONS:
+            log.warning("cohort.too_many_similar", project=str(question.project_id), similar=len(others))
+            return []
+        try:
+            async with asyncio.timeout(self._comparing_seconds):
+                for earlier in others:
+                    releases = await self._beside(earlier, question, releases)
+                    if not releases:
+                        break
+        except Busy:
+            raise
+        except (Refused, TimeoutError) as error:
+            # For example, a table that an earlier statement names is gone. What cannot be compared is not told.
+            log.warning("cohort.not_comparable", project=str(question.project_id), error=type(error).__name__)
+            return []
+        return releases
+
+    async def _beside(self, earlier: Earlier, question: Question, releases: list[Release]) -> list[Release]:
+        told = Asked(earlier.question.statement, earlier.release)
+        comparison = await compare(self._engine, told, Asked(question.statement, releases[0]))
+        threshold = max(question.threshold, earlier.question.threshold)
+
+        def harmless(release: Release) -> bool:
+            later = Asked(question.statement, release)
+            return comparison.harmless(told, earlier.question.subjects, later, threshold)
+
+        return [release for release in releases if await asyncio.to_thread(harmless, release)]
+
+
+def _releases(control: DisclosureControl, summary: CohortSummary) -> list[Release]:
+    """What may be told by itself, fullest first: all of it, or all but the columns with gaps."""
+    full = control.release(summary)
+    if full is None:
+        return []
+    plain = control.release(summary, gaps=False) if full.columns else None
+    return [full] if plain is None else [full, plain]
+
+
+def _again(earlier: Earlier, question: Question) -> CohortAnswer | None:
+    """The answer to give once more: the cohort has not changed enough since to tell what has."""
+    known = earlier.question
+    if known.statement_hash != question.statement_hash:
+        return None
+    change = abs(known.subjects - question.subjects)
+    if change >= max(known.threshold, question.threshold):
+        return None
+    if (known.threshold, known.rounding) == (question.threshold, question.rounding):
+        return earlier.release.answer
+    # Under other rules the old answer may not be given, and a new one would tell of the change.
+    return SUPPRESSED if change else None

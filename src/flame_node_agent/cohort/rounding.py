@@ -1,0 +1,70 @@
+"""Rounding half up, and whether it hides.
+
+Rounding to 5 or 10 is what NHS England and OpenSAFELY ask for beside the threshold. It does not hide by itself: four
+buckets of 12, told as 10 each with a sum of 48 told as 50, can only be 12 each. So a rounded answer is released only if
+every number in it would look the same in another cohort: one with a subject more or less, or with one subject in the
+place of another, that would be told in exactly the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+from flame_node_agent.cohort.attribution import Vector
+
+_KINDS = 60
+"""How many of the largest groups of like subjects are tried for exchanges."""
+
+
+def rounded(number: int, step: int) -> int:
+    """``number`` rounded half up to a multiple of ``step``; as it is when ``step`` is 0."""
+    return number if not step else (2 * number + step) // (2 * step) * step
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a number may move, down and up, before somebody who sees the answer could notice.
+
+    ``told`` is False for numbers that are not told, but on which it depends whether the answer would be given at all.
+    """
+
+    down: int
+    up: int | None
+    told: bool = True
+
+    def allow(self, change: int) -> bool:
+        """Whether a change would go unnoticed."""
+        return -self.down <= change and (self.up is None or change <= self.up)
+
+
+def limits(number: int, step: int, threshold: int) -> Limits:
+    """The limits of a number that is told rounded, if no number below ``threshold`` is ever told."""
+    lowest = rounded(number, step) - step // 2
+    highest = lowest + step - 1
+    return Limits(number - max(lowest, threshold), highest - number)
+
+
+def determined(bounds: Sequence[Limits], kinds: Sequence[Vector]) -> set[int]:
+    """Positions of the numbers whose exact value follows from the answer.
+
+    Args:
+        bounds: the limits of each number.
+        kinds: for each kind of subject that there is, what one of them adds to each number; commonest first.
+    """
+    unknown: set[int] = set()
+    for change in _changes(kinds[:_KINDS]):
+        moved = {place for place, shift in enumerate(change) if shift}
+        if not moved <= unknown and all(map(Limits.allow, bounds, change)):
+            unknown |= moved
+    return {place for place, bound in enumerate(bounds) if bound.told} - unknown
+
+
+def _changes(kinds: Sequence[Vector]) -> list[Vector]:
+    more = list(kinds)
+    less = [tuple(-share for share in kind) for kind in kinds]
+    exchanged = [
+        tuple(one - another for one, another in zip(*pair, strict=True)) for pair in permutations(kinds, 2)
+    ]
+    return [*more, *less, *exchanged]
