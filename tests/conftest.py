@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import pytest
 from dotenv import dotenv_values
 from hypothesis import HealthCheck, settings
 
+from flame_node_agent.devstack.data_access_server import DataAccessServer
 from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.oidc import OidcIssuer
 from flame_node_agent.devstack.omop.access import OmopAccess
 from flame_node_agent.devstack.postgres import PostgresAccess
 from flame_node_agent.devstack.s3 import S3Access
-from flame_node_agent.devstack.testing import BucketServer, DatabaseServer, LazyParts, RunningHub
+from flame_node_agent.devstack.testing import BucketServer, DatabaseServer, LazyParts, RunningHub, Sides
 from tests.acceptance.certified_issuer import AT_HAND
 
 pytest_plugins = ["tests.scheduling"]
@@ -35,7 +36,9 @@ settings.load_profile("here")
 class HubFactory(Protocol):
     """See :meth:`LazyParts.hub`."""
 
-    def __call__(self, profile: Profile = ..., *, fresh: bool = ...) -> RunningHub: ...
+    def __call__(
+        self, profile: Profile = ..., *, fresh: bool = ..., task_options: Sequence[str] = ...
+    ) -> RunningHub: ...
 
 
 class EnvironmentFactory(Protocol):
@@ -49,6 +52,21 @@ class EnvironmentFactory(Protocol):
         flow: str | None = ...,
         database: PostgresAccess | None = ...,
         bucket: S3Access | None = ...,
+        sides: Sides = ...,
+        data_access_url: str = ...,
+        **overrides: str,
+    ) -> dict[str, str]: ...
+
+
+class DataAccessEnvironmentFactory(Protocol):
+    """See :meth:`LazyParts.data_access_environment`."""
+
+    def __call__(
+        self,
+        hub: RunningHub | None = ...,
+        *,
+        omop: OmopAccess | None = ...,
+        database: PostgresAccess | None = ...,
         **overrides: str,
     ) -> dict[str, str]: ...
 
@@ -157,3 +175,22 @@ def dev_hub(parts: LazyParts) -> HubFactory:
 def node_env(parts: LazyParts) -> EnvironmentFactory:
     """``node_env(hub, **overrides)``: all settings of an agent, on a fresh database, bucket and ports."""
     return parts.agent_environment
+
+
+@pytest.fixture(scope="session")
+def data_access_env(parts: LazyParts) -> DataAccessEnvironmentFactory:
+    """``data_access_env(hub, **overrides)``: all settings of a data-access-api, on a fresh database and port."""
+    return parts.data_access_environment
+
+
+@pytest.fixture
+def data_access(
+    parts: LazyParts, data_access_env: DataAccessEnvironmentFactory
+) -> Iterator[Callable[..., DataAccessServer]]:
+    """``data_access(hub, **overrides)``: a running data-access-api, ended with the test; ``.url``, ``.kill()``."""
+    with contextlib.ExitStack() as stack:
+
+        def start(hub: RunningHub | None = None, **overrides: str) -> DataAccessServer:
+            return stack.enter_context(parts.data_access(data_access_env(hub, **overrides)))
+
+        yield start

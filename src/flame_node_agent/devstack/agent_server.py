@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
-import httpx
+from flame_node_agent.devstack.service_server import ServiceServer
 
-from flame_node_agent.devstack.child_server import ChildServer
-from flame_node_agent.devstack.ports import LOOPBACK, await_ports
-from flame_node_agent.devstack.private_files import write_private
-from flame_node_agent.devstack.processes import Child, clean_environment
-
-_READY_SECONDS = 60.0
 IMPATIENCE = {
     "SHUTDOWN_GRACE_SECONDS": "10",
     "OUTBOX__LEASE_SECONDS": "5",
     "OUTBOX__BACKOFF_CAP_SECONDS": "5",
+    "TASKS__LEASE_SECONDS": "5",
+    "TASKS__POLL_BACKOFF_CAP_SECONDS": "5",
+    "TASKS__REPORT_BACKOFF_CAP_SECONDS": "5",
 }
 """Shorter than in production, for somebody who has pressed Ctrl-C, or kills parts and waits for what comes of it."""
 
-_PASSED_ON = ("HTTP__", "JANITOR__", "LOG__", "OUTBOX__", "RESULTS__", "SHUTDOWN_GRACE_SECONDS")
+UNLIMITED = {"TASKS__POLLS_PER_MINUTE": "0", "TASKS__REPORTS_PER_MINUTE": "0"}
+"""For a hub without rate limits."""
+
+_PASSED_ON = (
+    "HTTP__",
+    "JANITOR__",
+    "LOG__",
+    "OUTBOX__",
+    "RESULTS__",
+    "SHUTDOWN_GRACE_SECONDS",
+    "TASKS__",
+    "COHORT_QUERY_TIMEOUT_SECONDS",
+    "POLL_INTERVAL_SECONDS",
+    "HEARTBEAT_INTERVAL_SECONDS",
+)
 
 
 def settings_passed_on(environment: Mapping[str, str]) -> dict[str, str]:
@@ -30,61 +38,12 @@ def settings_passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.upper().startswith(_PASSED_ON)}
 
 
-class AgentServer(ChildServer):
-    """One agent whose settings all come from ``env_file``."""
+class AgentServer(ServiceServer):
+    """One agent; it answers at the result endpoint."""
 
     title = "the agent"
-    grace_seconds = 15.0
-
-    def __init__(self, directory: Path, *, env_file: Path, ports: tuple[int, ...]) -> None:
-        super().__init__()
-        self.directory = directory
-        self.env_file = env_file.absolute()
-        self.ports = ports
-
-    @property
-    def url(self) -> str:
-        """Where the result endpoint answers."""
-        return f"http://{LOOPBACK}:{self.ports[0]}"
-
-    @property
-    def command(self) -> list[str]:
-        """Starts the agent with these settings, in any folder and from an empty environment."""
-        python = [sys.executable, "-m", "flame_node_agent", "agent", "--env-file", str(self.env_file)]
-        path = os.environ.get("PYTHONPATH")
-        if not path:
-            return python
-        absolute = os.pathsep.join(str(Path(folder).absolute()) for folder in path.split(os.pathsep))
-        return ["/usr/bin/env", f"PYTHONPATH={absolute}", *python]
-
-    def write_settings(self, settings: Mapping[str, str]) -> None:
-        """Put the settings into the file, readable by their owner only."""
-        lines = (f"{name}={_quoted(value)}\n" for name, value in settings.items())
-        write_private(self.env_file, "".join(lines))
+    name = "agent"
 
     def start(self, *, wait_for_parts: bool = True) -> None:
         """Start it; returns when it answers and, with ``wait_for_parts``, has everything it needs (/readyz)."""
-        await_ports(self.ports)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._child = Child.start(
-            self.title,
-            self.command,
-            log=self.directory / "agent.log",
-            environment=clean_environment(PYTHONUNBUFFERED="1"),
-            directory=self.directory,
-        )
-        with httpx.Client(base_url=self.url, trust_env=False, timeout=2) as client:
-            route = "/readyz" if wait_for_parts else "/healthz"
-            self._child.wait_until(lambda: _answers(client, route), seconds=_READY_SECONDS)
-
-
-def _answers(client: httpx.Client, route: str) -> bool:
-    try:
-        return client.get(route).is_success
-    except httpx.HTTPError:
-        return False
-
-
-def _quoted(value: str) -> str:
-    r"""A value without $ as python-dotenv reads it between single quotes, where only \\ and \' are special."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        self.launch("/readyz" if wait_for_parts else "/healthz")

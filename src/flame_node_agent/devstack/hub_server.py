@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,6 +15,9 @@ from flame_node_agent.devstack.processes import Child, clean_environment
 Profile = Literal["0.8.21", "0.8.30", "0.13"]
 """The hub releases the development hub can speak like, oldest first."""
 
+TaskRoutes = Literal["current", "named"]
+"""The two generations of FLIP's task routes."""
+
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 _READY_SECONDS = 30.0
@@ -21,15 +25,16 @@ _READY_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class HubUrls:
-    """Where the four services of one hub answer."""
+    """Where the services of one hub answer; ``api`` is FLIP's."""
 
     auth: str
     core: str
     storage: str
     admin: str
+    api: str
 
     def variables(self) -> dict[str, str]:
-        """The agent's settings for it."""
+        """The settings of the agent's result side for it."""
         return {
             "HUB__AUTH_BASE_URL": self.auth,
             "HUB__CORE_BASE_URL": self.core,
@@ -42,15 +47,23 @@ class HubServer(ChildServer):
 
     title = "the development hub"
 
-    def __init__(self, directory: Path, *, port: int, profile: Profile) -> None:
+    def __init__(
+        self, directory: Path, *, port: int, profile: Profile, task_options: Sequence[str] = ()
+    ) -> None:
+        """``task_options`` are options of its command line for FLIP's side."""
         super().__init__()
         self.directory = directory
         self.profile = profile
         base = f"http://{LOOPBACK}:{port}"
         self.urls = HubUrls(
-            auth=f"{base}/auth", core=f"{base}/core", storage=f"{base}/storage", admin=f"{base}/admin"
+            auth=f"{base}/auth",
+            core=f"{base}/core",
+            storage=f"{base}/storage",
+            admin=f"{base}/admin",
+            api=f"{base}/api",
         )
         self._port = port
+        self._task_options = tuple(task_options)
 
     def start(self) -> None:
         """Start it; returns when it says it is ready. StackError when it does not."""
@@ -60,7 +73,7 @@ class HubServer(ChildServer):
         options = ["--state-dir", str(self.directory), "--port", str(self._port), "--profile", self.profile]
         self._child = Child.start(
             self.title,
-            [sys.executable, "-m", "flame_node_agent.devstack.hub", *options],
+            [sys.executable, "-m", "flame_node_agent.devstack.hub", *options, *self._task_options],
             log=self._log,
             environment=clean_environment(PYTHONUNBUFFERED="1"),
         )

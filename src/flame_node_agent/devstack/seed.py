@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -25,6 +26,35 @@ class SeededAnalysis:
 
 
 @dataclass(frozen=True)
+class SeededTrust:
+    """What the trust of this node and FLIP's side of the hub know of one another."""
+
+    id: uuid.UUID
+    name: str
+    api_key: str
+    aes_key_base64: str
+    internal_service_key: str
+
+    def task_variables(self, api_url: str, data_access_url: str) -> dict[str, str]:
+        """The settings of the agent's task side."""
+        return {
+            "CENTRAL_HUB_API_URL": api_url,
+            "TRUST_API_KEY": self.api_key,
+            "TRUST_NAME": self.name,
+            "EXPECTED_TRUST_ID": str(self.id),
+            "DATA_ACCESS_API_URL": data_access_url,
+            **self.service_variables(),
+        }
+
+    def service_variables(self) -> dict[str, str]:
+        """The settings that all services of the trust share."""
+        return {
+            "AES_KEY_BASE64": self.aes_key_base64,
+            "TRUST_INTERNAL_SERVICE_KEY": self.internal_service_key,
+        }
+
+
+@dataclass(frozen=True)
 class HubSeed:
     """The part of the seed that others need: credentials of this node and of a user, and the analyses."""
 
@@ -36,6 +66,7 @@ class HubSeed:
     password: str
     keyless_node_id: uuid.UUID
     analyses: tuple[SeededAnalysis, ...]
+    trust: SeededTrust
 
     @classmethod
     def load(cls, hub_directory: Path, nodes: NodeRegister) -> HubSeed:
@@ -58,6 +89,13 @@ class HubSeed:
             analyses=tuple(
                 SeededAnalysis(uuid.UUID(analysis["id"]), uuid.UUID(analysis["project_id"]))
                 for analysis in stored["analyses"]
+            ),
+            trust=SeededTrust(
+                uuid.UUID(stored["trust"]["id"]),
+                stored["trust"]["name"],
+                stored["trust"]["api_key"],
+                stored["aes_key_base64"],
+                stored["internal_service_key"],
             ),
         )
 
@@ -99,6 +137,16 @@ def _draw(nodes: NodeRegister) -> dict[str, Any]:
         ],
         "projects": projects,
         "analyses": analyses,
+        "trust": {
+            "id": str(uuid.uuid4()),
+            "name": "Northgate Hospital",
+            "code": "NGH",
+            "region": "north",
+            "api_key": secrets.token_urlsafe(32),
+        },
+        "aes_key_base64": base64.b64encode(secrets.token_bytes(32)).decode("ascii"),
+        # The hub does not read this one: it is between the services of the trust.
+        "internal_service_key": secrets.token_urlsafe(32),
     }
 
 

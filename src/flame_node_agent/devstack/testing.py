@@ -6,25 +6,33 @@ import contextlib
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
-import httpx
-
-from flame_node_agent.devstack.hub_server import PROFILES, HubServer, HubUrls, Profile
+from flame_node_agent.devstack.agent_server import UNLIMITED
+from flame_node_agent.devstack.data_access_server import DataAccessServer
+from flame_node_agent.devstack.hub_server import PROFILES, HubServer, Profile
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.oidc import OidcIssuer
 from flame_node_agent.devstack.omop.access import OmopAccess
 from flame_node_agent.devstack.omop.load import load
 from flame_node_agent.devstack.ports import LOOPBACK, free_ports
 from flame_node_agent.devstack.postgres import PostgresAccess, PostgresServer
+from flame_node_agent.devstack.running_hub import RunningHub
 from flame_node_agent.devstack.s3 import S3Access, S3Server, s3_ports
-from flame_node_agent.devstack.seed import HubSeed, SeededAnalysis, default_flow
+from flame_node_agent.devstack.seed import HubSeed, default_flow
 
 _PASSWORD = "postgres-for-tests"  # noqa: S105  of a server that lives as long as one test session
 _READER_PASSWORD = "reader-for-tests"  # noqa: S105  likewise
 _S3_KEYS = ("access-for-tests", "secret-for-tests")
+
+
+type Sides = Literal["results", "tasks", "both"]
+
+NOBODY_THERE = f"http://{LOOPBACK}:9"
+"""An address that refuses connections: port 9 is for discarding."""
 
 
 class DatabaseServer(Protocol):
@@ -43,60 +51,6 @@ class BucketServer(Protocol):
     def stop(self) -> None: ...
     def kill(self) -> None: ...
     def ensure_bucket(self, name: str) -> S3Access: ...
-
-
-class RunningHub:
-    """A development hub under test: its addresses, what it was seeded with, and its admin API."""
-
-    def __init__(self, server: HubServer, seed: HubSeed) -> None:
-        self.server = server
-        self.seed = seed
-        self.admin = httpx.Client(base_url=server.urls.admin, trust_env=False, timeout=10)
-
-    @property
-    def urls(self) -> HubUrls:
-        return self.server.urls
-
-    @property
-    def profile(self) -> Profile:
-        return self.server.profile
-
-    @property
-    def pid(self) -> int:
-        return self.server.child.pid
-
-    def kill(self) -> None:
-        """Take the hub away; every connection breaks."""
-        self.server.kill()
-
-    def restart(self) -> None:
-        """Bring it back with all it knew, on the same address."""
-        if self.server.child.alive:
-            self.server.stop()
-        self.server.start()
-
-    def uploads(self) -> list[dict[str, Any]]:
-        """The files the hub holds: bucket, analysis_id, kind, path, size, sha256, linked (its admin API)."""
-        answer = self.admin.get("/uploads").raise_for_status().json()
-        return list(answer)
-
-    def new_analysis(self, project_id: uuid.UUID | None = None) -> SeededAnalysis:
-        """One more analysis with its buckets, in ``project_id`` or in a new project."""
-        wish = {} if project_id is None else {"project_id": str(project_id)}
-        made = self.admin.post("/analyses", json=wish).raise_for_status().json()
-        return SeededAnalysis(uuid.UUID(made["analysis_id"]), uuid.UUID(made["project_id"]))
-
-    def fault(self, **fault: object) -> None:
-        """Make the hub misbehave; the fields are those of ``POST /faults`` in its admin API."""
-        self.admin.post("/faults", json=fault).raise_for_status()
-
-    def clear_faults(self) -> None:
-        """Let the hub behave again."""
-        self.admin.delete("/faults").raise_for_status()
-
-    def close(self) -> None:
-        self.admin.close()
-        self.server.stop()
 
 
 class LazyParts:
@@ -171,13 +125,17 @@ class LazyParts:
         """An empty bucket."""
         return self.s3.ensure_bucket(f"test-{uuid.uuid4().hex}")
 
-    def hub(self, profile: Profile = PROFILES[0], *, fresh: bool = False) -> RunningHub:
-        """The session's hub of this profile, running, without faults; or a ``fresh`` one for the caller."""
-        if fresh or profile not in self._shared_hubs:
-            hub = self._new_hub(profile)
-            if fresh:
-                return hub
-            self._shared_hubs[profile] = hub
+    def hub(
+        self, profile: Profile = PROFILES[0], *, fresh: bool = False, task_options: Sequence[str] = ()
+    ) -> RunningHub:
+        """The session's hub of this profile, running, without faults; or a ``fresh`` one for the caller.
+
+        A hub with ``task_options``, which are those of its command line for FLIP's side, is always a fresh one.
+        """
+        if fresh or task_options:
+            return self._new_hub(profile, task_options)
+        if profile not in self._shared_hubs:
+            self._shared_hubs[profile] = self._new_hub(profile, ())
         hub = self._shared_hubs[profile]
         if not hub.server.child.alive:
             hub.restart()
@@ -192,31 +150,82 @@ class LazyParts:
         flow: str | None = None,
         database: PostgresAccess | None = None,
         bucket: S3Access | None = None,
+        sides: Sides = "results",
+        data_access_url: str = NOBODY_THERE,
         **overrides: str,
     ) -> dict[str, str]:
         """All settings of an agent on these parts: a fresh database and bucket, free ports to listen on.
 
         ``hub`` defaults to the session's hub of ``profile``; ``flow`` to the one a node of that release uses.
+        ``sides`` says which sides of the agent get their settings; the task side asks a hub without rate limits, as
+        often as it likes, for cohorts at ``data_access_url``.
         """
         hub = hub or self.hub(profile)
         first, second = free_ports(2)
-        return {
+        result_side = {
             **hub.urls.variables(),
             **hub.seed.auth_variables(flow or default_flow(hub.profile)),
-            **(database or self.new_database()).variables(),
-            **(bucket or self.new_bucket()).variables(),
             "OIDC__CERTS_URL": self.oidc.certs_url,
             "CRYPTO__PROVIDER": "file",
             "CRYPTO__ECDH_PRIVATE_KEY_PATH": str(self.nodes.own_key_path),
+        }
+        task_side = {
+            **hub.seed.trust.task_variables(hub.urls.api, data_access_url),
+            **UNLIMITED,
+            "IMAGING_API_URL": NOBODY_THERE,
+            "XNAT_URL": NOBODY_THERE,
+            "OMOP_DB_HOST": LOOPBACK,
+        }
+        return {
+            **(database or self.new_database()).variables(),
+            **(result_side | (bucket or self.new_bucket()).variables() if sides != "tasks" else {}),
+            **(task_side if sides != "results" else {}),
             "LISTEN__HOST": LOOPBACK,
             "LISTEN__PORTS": f"{first},{second}",
             **overrides,
         }
 
-    def _new_hub(self, profile: Profile) -> RunningHub:
+    def data_access_environment(
+        self,
+        hub: RunningHub | None = None,
+        *,
+        omop: OmopAccess | None = None,
+        database: PostgresAccess | None = None,
+        **overrides: str,
+    ) -> dict[str, str]:
+        """All settings of a data-access-api of the trust that ``hub`` knows: a fresh state database, a free port.
+
+        ``hub`` defaults to the session's first hub, ``omop`` to the session's synthetic database.
+        """
+        return {
+            **(hub or self.hub()).seed.trust.service_variables(),
+            **(database or self.new_database()).variables(),
+            **(omop or self.omop).variables(),
+            "LISTEN__HOST": LOOPBACK,
+            "LISTEN__PORTS": str(free_ports(1)[0]),
+            **overrides,
+        }
+
+    @contextlib.contextmanager
+    def data_access(self, environment: Mapping[str, str]) -> Iterator[DataAccessServer]:
+        """A data-access-api with these settings, running; ``.url`` is where it answers."""
+        directory = self.directory / f"data-access-{uuid.uuid4().hex}"
+        directory.mkdir()
+        ports = tuple(int(port) for port in environment["LISTEN__PORTS"].split(","))
+        server = DataAccessServer(directory, env_file=directory / "data-access.env", ports=ports)
+        server.write_settings(environment)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+    def _new_hub(self, profile: Profile, task_options: Sequence[str]) -> RunningHub:
         directory = self.directory / f"hub-{uuid.uuid4().hex}"
         seed = HubSeed.load(directory, self.nodes)
-        server = self._started(HubServer(directory, port=free_ports(1)[0], profile=profile))
+        server = self._started(
+            HubServer(directory, port=free_ports(1)[0], profile=profile, task_options=task_options)
+        )
         hub = RunningHub(server, seed)
         self._stack.callback(hub.close)
         return hub
