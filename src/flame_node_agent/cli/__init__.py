@@ -20,13 +20,16 @@ SETTINGS_WRONG = 2
 
 COMMANDS = {
     "agent": "Run the node agent until it is told to stop.",
+    "data-access": "Run data-access-api until it is told to stop.",
+    "policy": "Check the policy that says which projects may be told what.",
     "config": "Check the settings, or write a template for them.",
     "outbox": "See what is on its way to the hub, and repeat what has failed.",
     "ledger": "Verify or export the account of everything that has left this node.",
     "dev": "Run the agent with everything it needs on this machine, for development.",
     "demo": "Watch results travel to a hub on this machine, through crashes and outages.",
 }
-"""Every command with the line that ``flame-node --help`` shows for it; the module has the command's name."""
+"""Every command with the line that ``flame-node --help`` shows for it; the module has the command's name,
+with an underscore for a dash."""
 
 
 class LazyCommand(TyperCommand):
@@ -57,7 +60,7 @@ class Entrance(TyperGroup):
 
 def load_command(name: str) -> Any:
     """Import the module of a command and build the real command from it."""
-    module = importlib.import_module(f"{__name__}.{name}")
+    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
     holder = typer.Typer(rich_markup_mode="markdown", add_completion=False)
     if hasattr(module, "app"):
         holder.add_typer(module.app, name=name)

@@ -17,8 +17,8 @@ from flame_node_agent.cohort.policy import Action
 from flame_node_agent.cohort.ports import CohortDependencies
 from flame_node_agent.cohort.project import open_project
 from flame_node_agent.cohort.row_level_frame import too_small
-from flame_node_agent.cohort.row_level_sql import Shape
 from flame_node_agent.cohort.snapshots import Member, Snapshot, query_hash
+from flame_node_agent.cohort.subjects import shape_of
 from flame_node_agent.config.data_access import DataAccessSettings
 from flame_node_agent.errors import Refused
 from flame_node_agent.wire.data_access import Deleted, ProjectReference, RowLevelQuery, SnapshotFacts
@@ -76,15 +76,15 @@ class Freezing:
 
     async def _freeze(self, project_id: UUID, query: str, threshold: int) -> Snapshot:
         guarded = await asyncio.to_thread(self._deps.guard, query)
-        shape = Shape.of(await self._deps.engine.columns(guarded.sql))
-        if not shape.countable:
+        shape = shape_of(guarded.sql, await self._deps.engine.describe(guarded.sql))
+        if shape.naming is None:
             raise Refused(400, UNCOUNTABLE)
-        self._identifiers.check(shape.names, guarded.sql, status=400)
+        self._identifiers.check(shape.columns, guarded.sql, status=400)
         with failing_as(STATISTICS_FAILED):
             answer = await self._deps.statistics.answer(project_id, guarded, threshold)
         if answer.suppressed:
             raise too_small()
-        rows = self._deps.engine.rows(row_level_sql.members(guarded.sql, shape))
+        rows = self._deps.engine.rows(row_level_sql.members(shape))
         with failing_as(QUERY_FAILED):
             async with rows as opened:
                 found = _Found(opened.batches)
@@ -96,7 +96,7 @@ class Freezing:
                     query_hash=query_hash(query),
                     row_count=answer.record_count,
                     subject_count=found.facts["subjects"],
-                    columns=shape.names,
+                    columns=shape.columns,
                     frozen_at=datetime.now(UTC),
                 )
                 kept = await self._deps.snapshots.freeze(snapshot, found.members())

@@ -22,9 +22,10 @@ from flame_node_agent.cohort.policy import Action
 from flame_node_agent.cohort.ports import CohortDependencies
 from flame_node_agent.cohort.project import Project, open_project
 from flame_node_agent.cohort.row_level_frame import Admission, Membership, frame, too_small
-from flame_node_agent.cohort.row_level_sql import ACCESSION, KNOWN_ACCESSIONS, PERSON, Shape
+from flame_node_agent.cohort.row_level_sql import KNOWN_ACCESSIONS
 from flame_node_agent.cohort.snapshots import MemberKind, Snapshot, query_hash
 from flame_node_agent.cohort.streaming import StreamedJson
+from flame_node_agent.cohort.subjects import ACCESSION, PERSON, CohortShape, shape_of
 from flame_node_agent.config.data_access import DataAccessSettings
 from flame_node_agent.errors import Refused
 from flame_node_agent.wire.data_access import RowLevelQuery
@@ -97,28 +98,28 @@ class RowLevel:
     async def _frame(
         self, query: str, threshold: int, membership: Membership | None
     ) -> AsyncGenerator[bytes]:
-        sql, shape = await self._shape(query)
-        if not shape.countable:
+        shape = await self._shape(query)
+        if shape.naming is None:
             raise too_small()
         admission = Admission(threshold, membership)
-        async with self._deps.engine.rows(row_level_sql.frame(sql, shape)) as rows:
-            chunks = frame(rows.batches, shape.names, admission)
+        async with self._deps.engine.rows(row_level_sql.frame(shape)) as rows:
+            chunks = frame(rows.batches, shape.columns, admission)
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk
 
-    async def _shape(self, query: str) -> tuple[str, Shape]:
+    async def _shape(self, query: str) -> CohortShape:
         """Pass a query, also one that was frozen, through the guard as it is today."""
         guarded = await asyncio.to_thread(self._deps.guard, query)
-        shape = Shape.of(await self._deps.engine.columns(guarded.sql))
-        self._identifiers.check(shape.names, guarded.sql, status=403)
-        return guarded.sql, shape
+        shape = shape_of(guarded.sql, await self._deps.engine.describe(guarded.sql))
+        self._identifiers.check(shape.columns, guarded.sql, status=403)
+        return shape
 
     async def _live_accessions(self, query: str) -> AsyncGenerator[Sequence[Row]]:
-        sql, shape = await self._shape(query)
-        if shape.column(ACCESSION) is None:
+        shape = await self._shape(query)
+        if ACCESSION not in shape.columns:
             raise Refused(400, NO_ACCESSIONS)
-        async with self._deps.engine.rows(row_level_sql.accessions(sql, shape)) as rows:
+        async with self._deps.engine.rows(row_level_sql.accessions(shape)) as rows:
             async for batch in rows.batches:
                 yield batch
 

@@ -66,34 +66,39 @@ class Admission:
         self._membership = membership
         self._subjects: set[str] = set()
         self.given = bytearray()
-        self.rows = 0
+        """For each row, in their order, 1 or 0."""
 
     async def take(self, rows: Sequence[Row]) -> None:
-        """Take rows (part, number, person, accession, subject) in any order."""
+        """Take the next rows (part, number, person, accession, subject).
+
+        Raises:
+            RowsOutOfOrder: they are not the next ones.
+        """
+        in_order(rows, after=len(self.given))
         shown = [(row[2], row[3]) for row in rows]
-        covered = [True] * len(rows) if self._membership is None else await self._membership.covers(shown)
-        highest = max(row[1] for row in rows)
-        if highest > len(self.given):
-            self.given.extend(bytes(highest - len(self.given)))
-        for (_, number, _, _, subject), within in zip(rows, covered, strict=True):
-            # A row of nobody is protected by no threshold.
-            if within and subject is not None:
-                self.given[number - 1] = 1
-                if len(self._subjects) < self._threshold:
-                    self._subjects.add(subject)
-        self.rows += len(rows)
+        given = [True] * len(rows) if self._membership is None else await self._membership.covers(shown)
+        self.given.extend(given)
+        if len(self._subjects) < self._threshold:
+            self._subjects.update(row[4] for row in compress(rows, given))
 
     def check(self) -> None:
         """Refuse rows of too few people.
 
         Raises:
             Refused: 403.
-            RowsOutOfOrder: some rows were not told of.
         """
-        if self.rows != len(self.given):
-            raise RowsOutOfOrder
         if len(self._subjects) < self._threshold:
             raise too_small()
+
+
+def in_order(rows: Sequence[Row], *, after: int) -> None:
+    """Check that rows have the numbers that follow ``after``.
+
+    Raises:
+        RowsOutOfOrder: they have others.
+    """
+    if any(row[1] != number for number, row in enumerate(rows, start=after + 1)):
+        raise RowsOutOfOrder
 
 
 async def frame(
@@ -115,9 +120,8 @@ async def frame(
             if this != part:
                 yield _opening(part, this, told, names, admission)
                 part, told, empty = this, 0, True
+            in_order(rows, after=told)
             given = admission.given[told : told + len(rows)]
-            if len(given) != len(rows) or any(row[1] != told + at for at, row in enumerate(rows, start=1)):
-                raise RowsOutOfOrder
             told += len(rows)
             values = ",".join("null" if row[2] is None else row[2] for row in compress(rows, given))
             if values:
@@ -125,7 +129,7 @@ async def frame(
                 empty = False
     if part == SUBJECTS:
         admission.check()  # no column has come: there is not a single row
-    if part != len(names) or told != admission.rows:
+    if part != len(names) or told != len(admission.given):
         raise RowsOutOfOrder
     yield b"]}"
 
@@ -138,6 +142,6 @@ def _opening(part: int, following: int, told: int, names: Sequence[str], admissi
     if part == SUBJECTS:
         admission.check()
         return f"{{{name}:[".encode()
-    if told != admission.rows:
+    if told != len(admission.given):
         raise RowsOutOfOrder
     return f"],{name}:[".encode()

@@ -37,7 +37,6 @@ class StatisticsRoute:
             return _answer(request)
         with failing_as(STATISTICS_FAILED):
             answer = await self._deps.statistics.answer(project.log_id, guarded, decision.threshold)
-        log.info("cohort.answered", query=guarded.short_hash, suppressed=answer.suppressed)
         if answer.suppressed:
             return _answer(request)
         return _answer(request, answer.record_count, list(answer.data))
