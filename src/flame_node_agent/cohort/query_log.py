@@ -57,7 +57,8 @@ class QueryLog:
         """
         rows = await self._database.execute(
             "SELECT *, statement_hash = %(hash)s OR EXISTS (SELECT 1 FROM unnest(sizes) AS known"
-            " CROSS JOIN unnest(%(sizes)s::bigint[]) AS size WHERE abs(known - size) < greatest(threshold, %(threshold)s)) AS close,"
+            " CROSS JOIN unnest(%(sizes)s::bigint[]) AS size"
+            " WHERE abs(known - size) < greatest(threshold, %(threshold)s)) AS close,"
             " max(id) OVER () AS last FROM cohort_query_log"
             " WHERE project_id = %(project)s AND id > %(after)s ORDER BY id",
             {
