@@ -1,69 +1,30 @@
-"""Envelopes: what the tests of FLIP's trust-api check, one test each in the same order, and the trust's own key."""
+"""Envelopes: what the tests of FLIP's trust-api (``test_encryption.py``) check, one test a line, in their order."""
 
 from __future__ import annotations
 
 import base64
-import json
 import secrets
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from flame_node_agent.crypto import envelope
-from flame_node_agent.crypto.envelope import Keyring, decode_key, fingerprint, task_context
+from flame_node_agent.crypto.envelope import Keyring, decode_key, task_context
 from flame_node_agent.errors import EnvelopeRejected, InvalidEnvelope, UnknownKey
-
-KEY = bytes(range(32))
-OTHER = bytes(range(1, 33))
-KNOWN_ANSWER = (
-    "eyJ2IjogMSwgImtpZCI6ICJzaGFyZWQiLCAiaXYiOiAiQUFFQ0F3UUZCZ2NJQ1FvTCIsICJjdCI6ICJMR3k1Ykt2SW8zWCtOdkw1MFo3MFNwSTgz"
-    "d1NLbGlyaUxJa25PQT09In0="
+from tests.unit.crypto.envelope_ground import (
+    KEY,
+    KNOWN_ANSWER,
+    NO_ENVELOPE,
+    OTHER,
+    Keys,
+    b64,
+    changed,
+    flipped,
+    opened,
+    ring,
+    wire_of,
 )
-NO_ENVELOPE = r"^Payload is not a FLIP encryption envelope$"
-
-
-@dataclass(frozen=True)
-class Keys:
-    """Settings as an operator gives them."""
-
-    aes_key_base64: SecretStr
-    trust_aes_kid: str | None = None
-    trust_aes_key_base64: SecretStr | None = None
-    aes_accept_legacy_cbc: bool = False
-
-
-def b64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def ring(key: bytes = KEY, **own: bytes) -> Keyring:
-    return Keyring(b64(key), {kid: b64(value) for kid, value in own.items()})
-
-
-def opened(wire: str) -> dict[str, Any]:
-    return json.loads(base64.b64decode(wire, validate=True))
-
-
-def wire_of(content: object) -> str:
-    return b64(json.dumps(content).encode())
-
-
-def changed(wire: str, **fields: object) -> str:
-    return wire_of(opened(wire) | fields)
-
-
-def flipped(text: str) -> str:
-    data = bytearray(base64.b64decode(text))
-    data[0] ^= 1
-    return b64(bytes(data))
-
-
-# The lines of FLIP's test_encryption.py
 
 
 def test_key_is_decoded_from_the_settings() -> None:
@@ -241,101 +202,3 @@ def test_inner_base64_is_read_strictly(field: str, spoil: str) -> None:
 def test_nonce_of_another_length_is_refused(length: int) -> None:
     with pytest.raises(InvalidEnvelope, match=rf"^Nonce must be 12 bytes, got {length}$"):
         ring().decrypt(changed(KNOWN_ANSWER, iv=b64(bytes(length))), "kat")
-
-
-# Beyond them
-
-
-def test_ciphertext_shorter_than_a_tag_does_not_authenticate() -> None:
-    with pytest.raises(EnvelopeRejected):
-        ring().decrypt(changed(KNOWN_ANSWER, ct=b64(b"short")), "kat")
-
-
-def test_deep_json_is_no_envelope() -> None:
-    with pytest.raises(InvalidEnvelope, match=NO_ENVELOPE):
-        ring().decrypt(b64(b"[" * 100_000))
-
-
-def test_sealed_bytes_that_are_no_text_are_refused() -> None:
-    nonce = bytes(12)
-    sealed = AESGCM(KEY).encrypt(nonce, b"\xff", b"FLIP|v1|shared|")
-    with pytest.raises(InvalidEnvelope, match="not UTF-8"):
-        ring().decrypt(changed(KNOWN_ANSWER, iv=b64(nonce), ct=b64(sealed)))
-
-
-@given(st.text())
-def test_nothing_else_than_an_envelope_error_comes_of_any_text(wire: str) -> None:
-    with pytest.raises(InvalidEnvelope):
-        ring().decrypt(wire)
-
-
-@given(st.binary())
-def test_nothing_else_than_an_envelope_error_comes_of_any_bytes(data: bytes) -> None:
-    with pytest.raises(InvalidEnvelope):
-        ring().decrypt(b64(data))
-
-
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.text(alphabet="task:project_id"))
-def test_any_text_comes_back_from_its_envelope(text: str, context: str) -> None:
-    keyring = ring(KEY, own=OTHER)
-    for kid in ("shared", "own"):
-        assert keyring.decrypt(keyring.encrypt(text, context, kid), context) == text
-
-
-def test_fingerprint_is_the_beginning_of_the_keys_digest() -> None:
-    assert fingerprint(KEY) == "630dcd2966c4"
-    assert ring().shared_fingerprint == "630dcd2966c4"
-    assert ring(KEY, own=OTHER).fingerprints == {"630dcd2966c4", fingerprint(OTHER)}
-
-
-# The trust's own key (FLIP's keyring variant)
-
-OWN = Keys(SecretStr(b64(KEY)), "trust-7", SecretStr(b64(OTHER)))
-
-
-def test_own_key_seals_where_the_trust_has_one() -> None:
-    content = opened(Keyring.of(OWN).encrypt("text", "project_id"))
-    assert content["kid"] == "trust-7"
-    nonce, ciphertext = base64.b64decode(content["iv"]), base64.b64decode(content["ct"])
-    assert AESGCM(OTHER).decrypt(nonce, ciphertext, b"FLIP|v1|trust-7") == b"text"
-
-
-def test_trust_with_an_own_key_still_opens_what_the_shared_one_sealed() -> None:
-    assert Keyring.of(OWN).decrypt(KNOWN_ANSWER, "kat") == "known-answer"
-    assert Keyring.of(OWN).decrypt(Keyring.of(OWN).encrypt("text", "c", kid="shared"), "c") == "text"
-
-
-def sealed_with_own_key(associated: bytes) -> str:
-    nonce = bytes(12)
-    return changed(
-        KNOWN_ANSWER, kid="trust-7", iv=b64(nonce), ct=b64(AESGCM(OTHER).encrypt(nonce, b"text", associated))
-    )
-
-
-def test_own_key_opens_what_is_bound_to_the_kid_alone() -> None:
-    assert Keyring.of(OWN).decrypt(sealed_with_own_key(b"FLIP|v1|trust-7"), "task:cohort_query") == "text"
-
-
-def test_own_key_opens_what_is_bound_to_its_context_for_that_context_only() -> None:
-    wire = sealed_with_own_key(b"FLIP|v1|trust-7|task:cohort_query")
-    assert Keyring.of(OWN).decrypt(wire, "task:cohort_query") == "text"
-    with pytest.raises(EnvelopeRejected):
-        Keyring.of(OWN).decrypt(wire, "task:delete_imaging")
-
-
-def test_shared_key_never_opens_without_a_context() -> None:
-    nonce = bytes(12)
-    sealed = AESGCM(KEY).encrypt(nonce, b"text", b"FLIP|v1|shared")
-    with pytest.raises(EnvelopeRejected):
-        ring().decrypt(changed(KNOWN_ANSWER, iv=b64(nonce), ct=b64(sealed)))
-
-
-def test_own_key_cannot_take_the_shared_ones_name() -> None:
-    with pytest.raises(ValueError, match="shared key's"):
-        Keyring(b64(KEY), {"shared": b64(OTHER)})
-
-
-def test_keyring_does_not_show_its_keys() -> None:
-    shown = repr(Keyring.of(OWN)) + str(Keyring.of(OWN))
-    assert b64(KEY) not in shown
-    assert b64(OTHER) not in shown

@@ -14,6 +14,7 @@ from flame_node_agent.config.agent_settings import load_agent
 from flame_node_agent.config.task_side import TaskSettings
 from flame_node_agent.crypto.envelope import Keyring, task_context
 from flame_node_agent.hub.trust_services import TrustServices
+from flame_node_agent.tasks.handling import Handler
 from flame_node_agent.tasks.perform import Tasks
 from flame_node_agent.tasks.registry import handlers
 from flame_node_agent.wire.tasks import Outcome
@@ -82,3 +83,8 @@ async def services() -> AsyncIterator[TrustServices]:
 @pytest.fixture
 def tasks(services: TrustServices) -> Tasks:
     return Tasks(Keyring(KEY_TEXT), handlers(services))
+
+
+@pytest.fixture
+def registry(services) -> dict[str, Handler]:
+    return dict(handlers(services))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import respx
+
 from tests.unit.tasks.conftest import DATA_ACCESS, IMAGING
 
 PROJECT = "0b9b0cf4-6b83-4d4c-8d6b-6a9a3a1d2c11"
@@ -54,3 +56,8 @@ CALLS = {
     "update_user_profile": ("PUT", f"{IMAGING}/users"),
     "persist_cohort": ("POST", f"{DATA_ACCESS}/cohort/snapshot"),
 }
+
+
+def route_of(mocked: respx.MockRouter, task_type: str) -> respx.Route:
+    method, url = CALLS[task_type]
+    return mocked.route(method=method, url__startswith=url)
