@@ -62,7 +62,7 @@ def report_answer(answer: Answer) -> ReportAnswer:
     if 200 <= answer.status < 300:
         return Accepted()
     if answer.status == UNAUTHORIZED:
-        raise HubCredentialsRefused(detail(answer) or "401")
+        raise HubCredentialsRefused(f"401: {detail(answer)} (check TRUST_API_KEY and its header)")
     if is_missing(answer) or not 400 <= answer.status < 500:
         raise HubUnexpected(answer.status, detail(answer))
     return RefusedForGood(answer.status, detail(answer))

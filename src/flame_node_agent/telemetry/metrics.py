@@ -101,6 +101,27 @@ TASK_SECONDS = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+TASKS = Gauge("flame_node_tasks", "Tasks that are not closed yet.", ["state"], registry=REGISTRY)
+OLDEST_TASK_SECONDS = Gauge(
+    "flame_node_tasks_oldest_seconds",
+    "Time in seconds since the oldest task that is not closed yet was fetched; 0 when there is none.",
+    registry=REGISTRY,
+)
+TASKS_RECEIVED = Counter(
+    "flame_node_tasks_received",
+    "Tasks that the hub has handed out to this agent.",
+    ["as"],
+    registry=REGISTRY,
+)
+TASK_REPORTS = Counter(
+    "flame_node_task_reports",
+    "Reports of tasks by what became of them.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+TASK_LEASES_HELD = Gauge(
+    "flame_node_task_leases_held", "Leases on tasks that this agent holds now.", registry=REGISTRY
+)
 HEARTBEATS = Counter(
     "flame_node_heartbeats", "Heartbeats by what became of them.", ["outcome"], registry=REGISTRY
 )

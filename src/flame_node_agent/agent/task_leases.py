@@ -1,0 +1,76 @@
+"""Keeps the leases on tasks alive, and stops work whose lease was lost.
+
+Unlike :mod:`.leases`, a database that is away stops nothing: nobody can take a task over without it, and what runs at
+another service would not be undone by giving up here. Once it is back, it says who has a lease and who has lost it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from flame_node_agent.errors import DatabaseUnavailable, LeaseLost
+from flame_node_agent.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+
+
+class Renewal(Protocol):
+    """:class:`flame_node_agent.stores.journal.Journal`."""
+
+    async def renew(self, tokens: list[UUID]) -> set[UUID]: ...
+
+
+class TaskLeases:
+    """The leases on tasks that this process holds, to run them or to report them."""
+
+    def __init__(self, journal: Renewal, *, lease_seconds: float) -> None:
+        self._journal = journal
+        self._lease_seconds = lease_seconds
+        self._held: dict[UUID, asyncio.Task[object]] = {}
+        self._lost: set[UUID] = set()
+
+    @property
+    def renewal_interval(self) -> float:
+        """Seconds between two renewals."""
+        return self._lease_seconds / 3
+
+    @contextmanager
+    def hold(self, token: UUID) -> Iterator[None]:
+        """Renew ``token`` while the block runs; LeaseLost inside it when somebody else has the task now."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._held[token] = task
+        metrics.TASK_LEASES_HELD.inc()
+        try:
+            yield
+        except asyncio.CancelledError:
+            if token in self._lost:
+                task.uncancel()
+                raise LeaseLost(str(token)) from None
+            raise
+        finally:
+            del self._held[token]
+            self._lost.discard(token)
+            metrics.TASK_LEASES_HELD.dec()
+
+    async def renew(self) -> None:
+        """One round: prolong everything this agent holds."""
+        if not (tokens := list(self._held)):
+            return
+        try:
+            alive = await self._journal.renew(tokens)
+        except DatabaseUnavailable as error:
+            log.warning("lease.renewal_postponed", error=str(error), leases=len(tokens))
+            return
+        for token in tokens:
+            if token not in alive and (task := self._held.get(token)) is not None:
+                log.warning("lease.lost", lease=str(token))
+                metrics.LEASES_LOST.inc()
+                self._lost.add(token)
+                task.cancel()
