@@ -17,9 +17,10 @@ INTERRUPTED = 130
 def command() -> None:
     """Watch results travel to a hub on this machine, through crashes and outages.
 
-    Starts PostgreSQL, an S3 server, an OIDC issuer, a development hub and the agent, sends real files through
-    them, breaks what can break, and compares in the end what was sent with what has arrived. Takes about a
-    minute and 2 GiB of disk, and leaves nothing behind. Exit code 0 only if everything matches.
+    Starts PostgreSQL, an S3 server, an OIDC issuer, a development hub, data-access-api and the agent, sends real
+    files through them, breaks what can break, lets the hub ask for cohorts, and compares in the end what was sent
+    with what has arrived, and what the hub got for each query with what it may get. Takes about a minute and
+    2 GiB of disk, and leaves nothing behind. Exit code 0 only if everything is as it must be.
     """
     try:
         everything_matches = tell(Narrator())

@@ -46,6 +46,20 @@ class PostgresFacts(_Facts):
     dsn: str
 
 
+class TaskHubFacts(_Facts):
+    api_url: str
+    trust_api_key: str
+    aes_key_base64: str
+    trust_id: uuid.UUID
+    trust_name: str
+    internal_service_key: str
+
+
+class OmopFacts(_Facts):
+    dsn: str
+    reader_dsn: str
+
+
 class AnalysisFacts(_Facts):
     analysis_id: uuid.UUID
     project_id: uuid.UUID
@@ -60,6 +74,7 @@ class NodeFacts(_Facts):
 
 class Pids(_Facts):
     agent: int
+    data_access: int
     hub: int
     s3: int
     postgres: int
@@ -73,6 +88,9 @@ class ReadyFile(_Facts):
     oidc: OidcAddresses
     s3: S3Facts
     postgres: PostgresFacts
+    task_hub: TaskHubFacts
+    data_access_url: str
+    omop: OmopFacts
     analyses: list[AnalysisFacts]
     own_public_key_pem: str
     nodes: list[NodeFacts]
@@ -83,7 +101,7 @@ class ReadyFile(_Facts):
     @classmethod
     def of(cls, stack: Stack) -> ReadyFile:
         """Describe a running stack; every call issues fresh tokens."""
-        oidc, urls, bucket = stack.oidc, stack.hub.urls, stack.bucket
+        oidc, urls, bucket, trust = stack.oidc, stack.hub.urls, stack.bucket, stack.seed.trust
         return cls(
             result_url=stack.agent.url,
             hub=HubAddresses(
@@ -98,6 +116,16 @@ class ReadyFile(_Facts):
                 region=bucket.region,
             ),
             postgres=PostgresFacts(dsn=stack.database.dsn),
+            task_hub=TaskHubFacts(
+                api_url=urls.api,
+                trust_api_key=trust.api_key,
+                aes_key_base64=trust.aes_key_base64,
+                trust_id=trust.id,
+                trust_name=trust.name,
+                internal_service_key=trust.internal_service_key,
+            ),
+            data_access_url=stack.data_access.url,
+            omop=OmopFacts(dsn=stack.omop.dsn, reader_dsn=stack.omop.reader_dsn),
             analyses=[
                 AnalysisFacts(
                     analysis_id=analysis.id,

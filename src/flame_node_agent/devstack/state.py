@@ -2,8 +2,8 @@
 
 DIR/lock           held while a stack runs here
 DIR/stack.json     ports and secrets
-DIR/agent.env      the agent's settings
-DIR/{agent,hub,nodes,oidc,postgres,s3}/   data and logs of each part
+DIR/agent.env, DIR/data-access.env   settings of the agent and of data-access-api
+DIR/{agent,data-access,hub,nodes,oidc,postgres,s3}/   data and logs of each part
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ class StackFacts:
     """What is drawn once for a state directory."""
 
     agent_ports: tuple[int, int]
+    data_access_port: int
     hub_port: int
     oidc_port: int
     postgres_port: int
     s3_ports: tuple[int, ...]
     postgres_password: str
+    omop_reader_password: str
     s3_access_key: str
     s3_secret_key: str
 
@@ -37,14 +39,16 @@ class StackFacts:
     def draw(cls) -> StackFacts:
         """Free ports and fresh secrets."""
         store = s3_ports()
-        others = [port for port in free_ports(5 + len(store)) if port not in store]
+        others = [port for port in free_ports(6 + len(store)) if port not in store]
         return cls(
             agent_ports=(others[0], others[1]),
             hub_port=others[2],
             oidc_port=others[3],
             postgres_port=others[4],
+            data_access_port=others[5],
             s3_ports=tuple(store),
             postgres_password=secrets.token_hex(16),
+            omop_reader_password=secrets.token_hex(16),
             s3_access_key=secrets.token_hex(10),
             s3_secret_key=secrets.token_hex(20),
         )
@@ -84,7 +88,12 @@ class StateDirectory:
             return facts
         known["agent_ports"] = tuple(known["agent_ports"])
         known["s3_ports"] = tuple(known["s3_ports"])
-        return StackFacts(**known)
+        try:
+            return StackFacts(**known)
+        except TypeError:
+            raise StackError(
+                f"{self.path} was made by another release; remove it or choose another"
+            ) from None
 
     def part(self, name: str, *, mode: int = 0o700) -> Path:
         """The folder of one part, made with ``mode`` if it is not there."""

@@ -18,6 +18,7 @@ from flame_node_agent.devstack.stack import Stack
 _LOOK_SECONDS = 0.2
 _NAMES = {
     "agent": "the agent",
+    "data_access": "data-access-api",
     "hub": "the development hub",
     "s3": "the S3 server",
     "postgres": "PostgreSQL",
@@ -80,6 +81,7 @@ class Supervisor:
             ("postgres", self._stack.postgres),
             ("s3", self._stack.s3),
             ("hub", self._stack.hub),
+            ("data_access", self._stack.data_access),
         ):
             if not server.child.alive:
                 self._say(f"starting {_NAMES[name]} again")

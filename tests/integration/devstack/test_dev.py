@@ -59,11 +59,21 @@ def test_the_ready_file_holds_exactly_what_is_promised(dev: DevCommand, ready: d
         "oidc": ["certs_url", "issuer", "token_url"],
         "s3": ["access_key", "bucket", "endpoint", "region", "secret_key"],
         "postgres": ["dsn"],
+        "task_hub": [
+            "aes_key_base64",
+            "api_url",
+            "internal_service_key",
+            "trust_api_key",
+            "trust_id",
+            "trust_name",
+        ],
+        "data_access_url": "str",
+        "omop": ["dsn", "reader_dsn"],
         "analyses": "list",
         "own_public_key_pem": "str",
         "nodes": "list",
         "hub_adapter_token": "str",
-        "pids": ["agent", "hub", "postgres", "s3"],
+        "pids": ["agent", "data_access", "hub", "postgres", "s3"],
         "restart": "list",
     }
     assert [sorted(entry) for entry in ready["analyses"]] == [["analysis_id", "project_id", "token"]] * 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flame_node_agent.devstack.demo.analysis import Analysis, Sent
+from flame_node_agent.devstack.demo.cohort_comparison import CohortRow
 from flame_node_agent.devstack.demo.comparison import Row
 from flame_node_agent.devstack.demo.holdings import HubHoldings
 from flame_node_agent.devstack.demo.narrator import Narrator, Stopwatch, human
@@ -20,6 +21,7 @@ class Stage:
     narrator: Narrator
     analysis: Analysis
     rows: list[Row] = field(default_factory=list)
+    cohorts: list[CohortRow] = field(default_factory=list)
 
     @property
     def hub(self) -> HubHoldings:
