@@ -13,14 +13,18 @@ from typing import Protocol
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from fastapi import FastAPI
 
 from flame_node_agent import __version__
+from flame_node_agent.agent.identity import EXIT_CODE
 from flame_node_agent.agent.readiness import Readiness
 from flame_node_agent.agent.result_side import ResultSide
 from flame_node_agent.agent.serving import bind, make_server
-from flame_node_agent.config.settings import Settings
+from flame_node_agent.agent.task_side import TaskSide
+from flame_node_agent.config.agent_settings import AgentSettings
 from flame_node_agent.errors import DatabaseUnavailable
 from flame_node_agent.hub.transport import Transport
+from flame_node_agent.results.app import create_operations_app
 from flame_node_agent.stores.database import Database
 from flame_node_agent.telemetry import metrics
 
@@ -46,14 +50,30 @@ class Side(Protocol):
 class Agent:
     """All parts of one agent process."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: AgentSettings, database: Database) -> None:
         """Must be called inside a running event loop; connects to nothing yet."""
         self.database = database
-        self.transport = Transport(settings)
-        self.results = ResultSide(settings, database, self.transport)
-        readiness = Readiness({"database": database.check, **self.results.needs})
-        self.app = self.results.app(readiness)
-        self.sides: list[Side] = [self.results]
+        self.transport = Transport(settings.shared)
+        self.results = (
+            ResultSide(settings.results, database, self.transport) if settings.results is not None else None
+        )
+        self.tasks = (
+            TaskSide(settings.tasks, database, self.transport) if settings.tasks is not None else None
+        )
+        self.app = self._make_app()
+
+    @property
+    def sides(self) -> list[Side]:
+        """The sides that are configured."""
+        return [side for side in (self.results, self.tasks) if side is not None]
+
+    def _make_app(self) -> FastAPI:
+        needs = self.results.needs if self.results is not None else {}
+        readiness = Readiness({"database": self.database.check, **needs})
+        app = self.results.app(readiness) if self.results is not None else create_operations_app(readiness)
+        if self.tasks is not None:
+            self.tasks.add_routes(app)
+        return app
 
     def schedule(self) -> AsyncIOScheduler:
         """The rounds that repeat, none waiting for another; a round that runs long is not started twice."""
@@ -104,8 +124,8 @@ def _round_failed(event: JobExecutionEvent) -> None:
     metrics.LOOP_ERRORS.labels(event.job_id).inc()
 
 
-async def run(settings: Settings) -> None:
-    """Run the agent until SIGTERM or SIGINT.
+async def run(settings: AgentSettings) -> int:
+    """Run the agent until SIGTERM or SIGINT, or until the hub takes it for another trust; returns the exit code.
 
     Then: no new requests, uploads and tasks; what runs may finish within the grace period; the leases of the rest
     are handed back, so that another agent, or this one after its restart, goes on at once.
@@ -113,7 +133,7 @@ async def run(settings: Settings) -> None:
     Raises:
         SettingsError: a port cannot be listened on.
     """
-    shared = settings
+    shared = settings.shared
     sockets = bind(shared)
     agent = Agent(settings, await Database.open(shared))
     server = make_server(agent.app, shared)
@@ -130,13 +150,21 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(wanted, stop)
+
+    async def stop_when_mistaken() -> None:
+        if agent.tasks is not None:
+            await agent.tasks.identity.mismatch.wait()
+            stop()
+
     log.info(
         "agent.started",
         version=__version__,
         host=shared.listen.host,
         ports=list(shared.listen.ports),
+        results=agent.results is not None,
+        tasks=agent.tasks is not None,
     )
-    work = asyncio.create_task(agent.work())
+    work = asyncio.gather(agent.work(), stop_when_mistaken())
     scheduler.start()
     try:
         await server.serve(sockets=sockets)
@@ -148,3 +176,5 @@ async def run(settings: Settings) -> None:
         scheduler.shutdown(wait=False)
         await agent.close()
         log.info("agent.stopped")
+    mistaken = agent.tasks is not None and agent.tasks.identity.mismatch.is_set()
+    return EXIT_CODE if mistaken else 0
