@@ -10,14 +10,21 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flame_node_agent.config.agent_settings import load_agent
 from flame_node_agent.devstack.agent_server import AgentServer, settings_passed_on
+from flame_node_agent.devstack.data_access_server import cohort_settings_passed_on
+from flame_node_agent.devstack.hub.__main__ import argument_parser
 from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.ports import LOOPBACK, await_ports, free_ports, is_free
+from flame_node_agent.devstack.postgres import PostgresAccess
 from flame_node_agent.devstack.private_files import read_json, write_json
 from flame_node_agent.devstack.processes import StackError
 from flame_node_agent.devstack.seed import HubSeed, default_flow
+from flame_node_agent.devstack.stack import TaskGround
 from flame_node_agent.devstack.state import StateDirectory
+
+DATABASE = PostgresAccess("localhost", 5432, "flame", "secret", "flame").variables()
 
 
 def test_ports_are_free_different_and_below_those_of_outgoing_connections() -> None:
@@ -92,6 +99,56 @@ def test_only_the_settings_that_are_nobody_elses_are_passed_on() -> None:
         "PATH": "/bin",
     }
     assert settings_passed_on(environment) == {"LOG__LEVEL": "DEBUG", "outbox__parallel_uploads": "1"}
+
+
+def test_each_service_gets_the_settings_that_are_its_own() -> None:
+    agents = {
+        "TASKS__PARALLEL": "2",
+        "POLL_INTERVAL_SECONDS": "1",
+        "HEARTBEAT_INTERVAL_SECONDS": "2",
+        "COHORT_QUERY_TIMEOUT_SECONDS": "3",
+    }
+    data_accesss = {
+        "COHORT_QUERY_THRESHOLD": "20",
+        "CACHE_TTL_DAYS": "1",
+        "ACCESS_POLICY_FILE": "policy.toml",
+    }
+    stacks = {
+        "AES_KEY_BASE64": "k",
+        "TRUST_API_KEY": "k",
+        "OMOP_POSTGRES_DB": "d",
+        "DATA_ACCESS_API_URL": "u",
+    }
+    assert settings_passed_on(agents | data_accesss | stacks) == agents
+    assert cohort_settings_passed_on(agents | data_accesss | stacks) == data_accesss
+
+
+def test_a_state_directory_of_another_release_is_refused_with_its_name(tmp_path: Path) -> None:
+    write_json(tmp_path / "stack.json", {"agent_ports": [1, 2], "s3_ports": []})
+    with pytest.raises(StackError, match="was made by another release"):
+        StateDirectory(tmp_path).facts()
+
+
+@pytest.mark.parametrize(
+    ("ground", "options"),
+    [
+        (TaskGround(), ["--task-routes", "current"]),
+        (TaskGround(1, True, "named"), ["--task-routes", "named", "--hub-rate-limits"]),
+    ],
+)
+def test_the_hub_is_told_what_it_is_like(ground: TaskGround, options: list[str]) -> None:
+    assert ground.hub_options() == options
+    argument_parser().parse_args(["--state-dir", "s", "--port", "1", *options])
+
+
+def test_both_sides_of_the_agent_are_on_with_the_settings_of_the_seed(tmp_path: Path) -> None:
+    trust = HubSeed.load(tmp_path, NodeRegister.load(tmp_path)).trust
+    variables = trust.task_variables("http://hub.test/api", "http://data-access.test")
+    settings = load_agent({**variables, **DATABASE}, None)
+    assert settings.results is None
+    assert settings.tasks is not None
+    assert settings.tasks.hub_api == "http://hub.test/api"
+    assert settings.tasks.expected_trust_id == trust.id
 
 
 def test_the_restart_command_needs_nothing_of_the_environment(
