@@ -153,7 +153,7 @@ def _disjoint_bases(cells: _Cells, rank: int, budget: int, effort: Effort) -> bo
         if chosen is None:
             return False
         basis = [order[place] for place in chosen]
-        taken = min(budget + 1 - found, *(weights[place] for place in basis))
+        taken = min([budget + 1 - found, *(weights[place] for place in basis)])
         for place in basis:
             weights[place] -= taken
         found += taken
