@@ -53,5 +53,5 @@ def test_label_values_are_never_ids() -> None:
     labels = {label for metric in vars(metrics).values() for label in getattr(metric, "_labelnames", ())}
     assert labels == {
         "route", "method", "status", "state", "kind", "destination", "outcome", "what", "operation", "loop",
-        "type",  # of a task: the seven that are known, or "unknown"
+        "as", "type",  # of a task: the seven types that are known, or "unknown"
     }  # fmt: skip

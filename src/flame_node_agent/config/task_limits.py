@@ -90,7 +90,8 @@ class TaskLoopSettings(Group):
     parallel: Count = Field(default=8, description="Tasks that one agent runs at the same time.")
     parallel_by_type: ParallelByType = Field(
         default={},
-        description="How many of these may be of one type. A type that is not named has no limit of its own.",
+        description="How many of these may be of one type. A type that is not named may have half of TASKS__PARALLEL; "
+        "`update_user_profile` one, so that no change of a user overtakes a later one.",
     )
     timeout_seconds: Seconds = Field(
         default=900,
