@@ -79,7 +79,7 @@ class Freezing:
         shape = shape_of(guarded.sql, await self._deps.engine.describe(guarded.sql))
         if shape.naming is None:
             raise Refused(400, UNCOUNTABLE)
-        self._identifiers.check(shape.columns, guarded.sql, status=400)
+        await asyncio.to_thread(self._identifiers.check, shape.columns, guarded.sql, status=400)
         with failing_as(STATISTICS_FAILED):
             answer = await self._deps.statistics.answer(project_id, guarded, threshold)
         if answer.suppressed:

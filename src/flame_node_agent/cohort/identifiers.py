@@ -33,7 +33,7 @@ class DirectIdentifiers:
         if found:
             named = ", ".join(sorted({name.casefold() for name in found}))
             raise Refused(status, f"Columns that identify people directly are not released by row: {named}.")
-        if _whole_rows(tree) or _renamed(tree):
+        if _renamed(tree):
             raise Refused(status, "Columns are released by row only when the query names each of them.")
 
 
@@ -44,26 +44,18 @@ def _sources(tree: exp.Expr) -> Iterator[str]:
             yield from (column.name for column in listed.find_all(exp.Column))
 
 
-def _whole_rows(tree: exp.Expr) -> bool:
-    """Whether a SELECT list names a table where a column is expected, which PostgreSQL reads as the whole row."""
-    tables = {source.alias_or_name for source in tree.find_all(exp.Table, exp.Subquery, exp.CTE)}
-    return any(
-        column.name in tables and not column.table
-        for select in tree.find_all(exp.Select)
-        for listed in select.expressions
-        for column in listed.find_all(exp.Column)
-    )
-
-
 def _renamed(tree: exp.Expr) -> bool:
-    """Whether the columns of a table are given other names by their place."""
-    return any(
-        alias.columns
-        and isinstance(alias.parent, exp.Table | exp.Subquery | exp.CTE)
-        and _has_star(alias.parent)
+    """Whether columns that nobody names are given other names by their place."""
+    by_alias = any(
+        alias.columns and (isinstance(alias.parent, exp.Table) or _lists_all(alias.parent))
         for alias in tree.find_all(exp.TableAlias)
     )
+    by_branch = any(_lists_all(both.expression) for both in tree.find_all(exp.SetOperation))
+    return by_alias or by_branch
 
 
-def _has_star(source: exp.Expr) -> bool:
-    return isinstance(source, exp.Table) or source.find(exp.Star) is not None
+def _lists_all(source: exp.Expr | None) -> bool:
+    """Whether a SELECT list in there is a star; the star of ``count(*)`` is none."""
+    return source is not None and any(
+        not isinstance(star.parent, exp.Count) for star in source.find_all(exp.Star)
+    )
