@@ -47,11 +47,16 @@ def _sources(tree: exp.Expr) -> Iterator[str]:
 def _renamed(tree: exp.Expr) -> bool:
     """Whether columns that nobody names are given other names by their place."""
     by_alias = any(
-        alias.columns and (isinstance(alias.parent, exp.Table) or _lists_all(alias.parent))
+        alias.columns and (_is_table(alias.parent) or _lists_all(alias.parent))
         for alias in tree.find_all(exp.TableAlias)
     )
     by_branch = any(_lists_all(both.expression) for both in tree.find_all(exp.SetOperation))
     return by_alias or by_branch
+
+
+def _is_table(source: exp.Expr | None) -> bool:
+    """Whether it is a table of the database; a function in its place has no columns but those that the alias names."""
+    return isinstance(source, exp.Table) and not isinstance(source.this, exp.Func)
 
 
 def _lists_all(source: exp.Expr | None) -> bool:
