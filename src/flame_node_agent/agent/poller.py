@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 BACKLOG_LIMIT = 200
 """Unfinished tasks from which on no more are fetched. At the hub they can wait for ever; here for half an hour."""
+DRAIN_PAUSE_SECONDS = 0.2
+"""Between two looks whether the backlog has become small enough to fetch what is known to wait at the hub."""
 LAST_POLL_SECONDS = 5.0
 """Of the grace period: for the answer that is on its way when the agent is told to stop."""
 COMMIT_PAUSE_SECONDS = 1.0
@@ -74,6 +76,7 @@ class Poller:
         self._asking = asyncio.Lock()
         self._stopping = False
         self._failures = 0
+        self._more_waits = False
 
     async def run(self) -> None:
         """Poll until :meth:`stop`."""
@@ -99,17 +102,20 @@ class Poller:
         """
         backlog = await self._journal.backlog()
         if backlog >= BACKLOG_LIMIT:
-            log.info("poller.backlog", tasks=backlog)
-            return spread(self._interval)
+            log.debug("poller.backlog", tasks=backlog)
+            return self._pause()
         pending = await self._hub.pending()
         self._failures = 0
         self._on_answer()
         if not self._seen(pending.identity):
-            return spread(self._interval)
+            self._more_waits = False
+            return self._pause()
         received = await self._commit(pending)
-        if pending.is_full and backlog + received.new < BACKLOG_LIMIT:
-            return 0.0
-        return spread(self._interval)
+        self._more_waits = pending.is_full
+        return 0.0 if backlog + received.new < BACKLOG_LIMIT and self._more_waits else self._pause()
+
+    def _pause(self) -> float:
+        return spread(DRAIN_PAUSE_SECONDS if self._more_waits else self._interval)
 
     async def _guarded_round(self) -> float:
         try:
