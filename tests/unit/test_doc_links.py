@@ -19,6 +19,9 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 VARIABLES = [entry.variable for entry in catalogue()]
 GROUPS = sorted({variable.name.partition("__")[0] for variable in VARIABLES if "__" in variable.name})
 
+FLIPS_OWN = {"COHORT_SNAPSHOT_DIR"}
+"""Variables of FLIP's services that pages name because they are ignored here."""
+
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
@@ -92,6 +95,15 @@ def test_variables_exist(path: Path) -> None:
     known = {name for variable in VARIABLES for name in (variable.name, *variable.also_named)}
     pattern = re.compile(rf"\b(?:{'|'.join([*GROUPS, 'S3'])})__\w*[A-Z](?!\w|__\*)")
     assert set(pattern.findall(path.read_text("utf-8"))) <= known
+
+
+@every_page
+def test_variables_without_a_group_exist(path: Path) -> None:
+    known = {name for variable in VARIABLES for name in (variable.name, *variable.also_named)}
+    words = {name.partition("_")[0] for name in known if "_" in name and "__" not in name}
+    pattern = re.compile(rf"(?<![\w$-])(?:{'|'.join(sorted(words))})_[A-Z0-9]+(?:_[A-Z0-9]+)*\b")
+    named = {name for line in code_of(path) for name in pattern.findall(line)}
+    assert named - FLIPS_OWN <= known
 
 
 @every_page
