@@ -15,6 +15,7 @@ from ssl import SSLContext
 from typing import Any, Self
 
 import httpx
+import structlog
 
 from flame_node_agent import __version__
 from flame_node_agent.config.task_side import TaskSettings
@@ -24,6 +25,8 @@ from flame_node_agent.hub.decoding import Garbled, blocks
 from flame_node_agent.hub.exchange import MAX_ANSWER_BYTES
 from flame_node_agent.hub.pools import HubConnections
 from flame_node_agent.hub.tls import tls_context
+
+log = structlog.get_logger(__name__)
 
 BAD_GATEWAY = 502
 NO_CONTENT = 204
@@ -55,9 +58,19 @@ class TrustService:
     """One service of this trust."""
 
     def __init__(
-        self, base_url: str, *, tls: SSLContext, credentials: Mapping[str, str], connect_seconds: float
+        self,
+        name: str,
+        base_url: str,
+        *,
+        tls: SSLContext,
+        credentials: Mapping[str, str],
+        connect_seconds: float,
     ) -> None:
-        """``credentials`` are headers. Nothing limits how long an answer may take: whoever calls does that."""
+        """``name`` is for the log, ``credentials`` are headers.
+
+        Nothing limits how long an answer may take: whoever calls does that.
+        """
+        self._name = name
         self._base_url = base_url.rstrip("/")
         self._credentials = dict(credentials)
         self._client = httpx.AsyncClient(
@@ -85,15 +98,20 @@ class TrustService:
         Raises:
             ServiceFailed: an answer from 400 up, no JSON, or no answer at all (FLIP trust-api, ``utils/http.py``).
         """
-        answer = await self._send(
-            self._client.build_request(
-                method,
-                f"{self._base_url}{path}",
-                json=body,
-                params=query,
-                headers={**self._credentials, **(headers or {})},
-            )
+        request = self._client.build_request(
+            method,
+            f"{self._base_url}{path}",
+            json=body,
+            params=query,
+            headers={**self._credentials, **(headers or {})},
         )
+        try:
+            answer = await self._send(request)
+        except ServiceFailed as failed:
+            log.warning(
+                "service.unreachable", service=self._name, error=one_line(repr(failed.__cause__ or failed))
+            )
+            raise
         if answer.status >= 400:
             raise ServiceFailed(answer.status, _detail(answer))
         if answer.status == NO_CONTENT:
@@ -124,8 +142,9 @@ class TrustService:
                 finally:
                     await response.aclose()
         except httpx.RequestError as error:
-            reason = one_line(str(error)) or type(error).__name__
-            raise ServiceFailed(BAD_GATEWAY, f"Failed to connect to remote service: {reason}") from error
+            # The hub is told the kind alone: the text names addresses within the building.
+            reason = f"Failed to connect to remote service: {type(error).__name__}"
+            raise ServiceFailed(BAD_GATEWAY, reason) from error
         except Garbled as error:
             raise ServiceFailed(BAD_GATEWAY, "External API returned non-JSON response") from error
         raise ServiceFailed(BAD_GATEWAY, "Failed to connect to remote service: too many redirects")
@@ -153,17 +172,19 @@ class TrustServices:
         tls = tls_context(settings.extra_ca_certs)
         connect_seconds = settings.http.connect_timeout_seconds
 
-        def service(url: object, credentials: Mapping[str, str]) -> TrustService:
-            return TrustService(str(url), tls=tls, credentials=credentials, connect_seconds=connect_seconds)
+        def service(name: str, url: object, credentials: Mapping[str, str]) -> TrustService:
+            return TrustService(
+                name, str(url), tls=tls, credentials=credentials, connect_seconds=connect_seconds
+            )
 
         key = settings.trust_internal_service_key
         internal = {settings.trust_internal_service_key_header: key.get_secret_value()} if key else {}
         # FLIP data-access-api: the key is SHA-256 of the shared key's base64 text, which only agent and service hold.
         admin_key = hashlib.sha256(settings.aes_key_base64.get_secret_value().encode()).hexdigest()
         return cls(
-            data_access=service(settings.data_access_api_url, internal),
-            imaging=service(settings.imaging_api_url, internal),
-            xnat=service(settings.xnat_url, {}),
+            data_access=service("data-access-api", settings.data_access_api_url, internal),
+            imaging=service("imaging-api", settings.imaging_api_url, internal),
+            xnat=service("xnat", settings.xnat_url, {}),
             admin={settings.cohort_admin_key_header: admin_key},
         )
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 import respx
+from structlog.testing import capture_logs
 
 from flame_node_agent.errors import ServiceFailed
 from flame_node_agent.hub.trust_services import TrustService
@@ -27,7 +28,7 @@ def router() -> Iterator[respx.MockRouter]:
 @pytest.fixture
 async def service() -> AsyncIterator[TrustService]:
     tls = ssl.create_default_context()
-    opened = TrustService(f"{BASE}/", tls=tls, credentials={"X-Key": "secret"}, connect_seconds=1)
+    opened = TrustService("service", f"{BASE}/", tls=tls, credentials={"X-Key": "secret"}, connect_seconds=1)
     yield opened
     await opened.aclose()
 
@@ -76,19 +77,34 @@ async def test_no_content_is_none(router, service) -> None:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (httpx.ConnectError("All connection attempts failed"), "All connection attempts failed"),
+        (httpx.ConnectError("10.1.2.3 refused"), "ConnectError"),
         (httpx.ReadTimeout(""), "ReadTimeout"),
-        (httpx.RemoteProtocolError("Server disconnected\n"), "Server disconnected "),
+        (httpx.RemoteProtocolError("Server disconnected\n"), "RemoteProtocolError"),
     ],
 )
 async def test_no_answer_is_a_502(router, service, error, told) -> None:
+    """The hub learns the kind; addresses within the building stay in the log."""
     router.get(f"{BASE}/x").mock(side_effect=error)
-    assert await failure_of(service) == f"502: Failed to connect to remote service: {told}"
+    with capture_logs() as events:
+        assert await failure_of(service) == f"502: Failed to connect to remote service: {told}"
+    (event,) = events
+    assert (event["event"], event["service"], event["error"]) == (
+        "service.unreachable",
+        "service",
+        repr(error),
+    )
+
+
+async def test_looking_at_who_is_away_is_not_worth_a_line_in_the_log(router, service) -> None:
+    router.get(f"{BASE}/health").mock(side_effect=httpx.ConnectError("refused"))
+    with capture_logs() as events, pytest.raises(ServiceFailed):
+        await service.look("/health")
+    assert events == []
 
 
 async def test_nobody_listens(service: TrustService) -> None:
     closed = TrustService(
-        "http://127.0.0.1:1", tls=ssl.create_default_context(), credentials={}, connect_seconds=5
+        "service", "http://127.0.0.1:1", tls=ssl.create_default_context(), credentials={}, connect_seconds=5
     )
     assert (await failure_of(closed)).startswith("502: Failed to connect to remote service: ")
     await closed.aclose()
@@ -155,7 +171,7 @@ async def test_call_that_is_given_up_hangs_up_so_that_the_service_can_stop_as_we
 
     async with asyncio.timeout(60), serving(silent) as server:
         tls = ssl.create_default_context()
-        service = TrustService(server.url, tls=tls, credentials={}, connect_seconds=30)
+        service = TrustService("service", server.url, tls=tls, credentials={}, connect_seconds=30)
         call = asyncio.create_task(service.call("POST", "/cohort", body={"query": "SELECT 1"}))
         await asked.wait()
         call.cancel()

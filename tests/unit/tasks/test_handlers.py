@@ -158,4 +158,4 @@ async def test_absent_imaging_api_is_reported_as_unreachable(mocked, registry, t
     outcome = await registry[task_type](PAYLOADS[task_type])
     assert not outcome.success
     error = said(outcome)["error"]
-    assert error == "502: Failed to connect to remote service: All connection attempts failed"
+    assert error == "502: Failed to connect to remote service: ConnectError"
