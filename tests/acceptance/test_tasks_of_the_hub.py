@@ -1,0 +1,171 @@
+"""Tasks from the hub to their results: agent, data-access-api, OMOP database and hub as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from flame_node_agent.devstack.agent_server import AgentServer
+from flame_node_agent.devstack.running_hub import RunningHub
+from flame_node_agent.devstack.testing import LazyParts
+
+PATIENCE_SECONDS = 60.0
+CLOSED = {"COMPLETED", "FAILED"}
+EVERYBODY = "SELECT person_id, year_of_birth FROM omop.person"
+EMAIL = "ada.lovelace@hospital.example"
+
+
+@dataclass
+class Trust:
+    """A hub, and an agent that does its tasks."""
+
+    hub: RunningHub
+    agent: AgentServer
+
+    def done(self, task_type: str, **payload: object) -> dict[str, Any]:
+        """Let the hub have a task, and wait until it is closed there."""
+        task_id = self.hub.order_task(task_type, **payload)
+        return self.awaited(lambda: task if (task := self.hub.tasks()[task_id])["status"] in CLOSED else None)
+
+    def asked(self, query: str, project: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Ask for a cohort: the closed task, and what the hub knows of the query then."""
+        query_id = str(uuid4())
+        task = self.done(
+            "cohort_query",
+            query=query,
+            query_name="cohort",
+            query_id=query_id,
+            project_id=project or str(uuid4()),
+        )
+        known = self.hub.cohort(query_id)
+        assert known is not None
+        return task, known
+
+    def health(self) -> dict[str, Any]:
+        return dict(httpx.get(f"{self.agent.url}/health", trust_env=False, timeout=30).json())
+
+    def log(self) -> str:
+        return (self.agent.directory / "agent.log").read_text("utf-8", "replace")
+
+    @staticmethod
+    def awaited[T](look: Callable[[], T | None]) -> T:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (found := look()) is None:
+            assert time.monotonic() < deadline, "it did not come"
+            time.sleep(0.05)
+        return found
+
+
+@pytest.fixture(scope="module")
+def trust(parts: LazyParts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trust]:
+    directory: Path = tmp_path_factory.mktemp("agent")
+    hub = parts.hub(fresh=True)
+    with parts.data_access(parts.data_access_environment(hub)) as data_access:
+        environment = parts.agent_environment(
+            hub,
+            sides="tasks",
+            data_access_url=data_access.url,
+            POLL_INTERVAL_SECONDS="0.2",
+            HEARTBEAT_INTERVAL_SECONDS="0.5",
+            HEALTH_COLLECT_INTERVAL_SECONDS="0.5",
+            EXPECTED_TRUST_ID=str(hub.seed.trust.id),
+            LOG__LEVEL="DEBUG",
+        )
+        ports = tuple(int(port) for port in environment["LISTEN__PORTS"].split(","))
+        agent = AgentServer(directory, env_file=directory / "agent.env", ports=ports)
+        agent.write_settings(environment)
+        agent.start(wait_for_parts=False)
+        try:
+            yield Trust(hub, agent)
+        finally:
+            agent.stop()
+
+
+def error_of(task: dict[str, Any]) -> str:
+    assert task["status"] == "FAILED"
+    return str(json.loads(task["result"])["error"])
+
+
+def test_aggregates_of_a_large_cohort_reach_the_hub(trust: Trust) -> None:
+    task, known = trust.asked(EVERYBODY)
+    assert (task["status"], task["result"]) == ("COMPLETED", None)
+    assert known["record_count"] == 2_000
+    names = {group["name"] for group in known["trusts_results"]}
+    assert {"Counts", "Age Distribution", "Sex Distribution"} <= names
+
+
+def test_small_cohort_and_none_look_the_same(trust: Trust) -> None:
+    small, of_small = trust.asked("SELECT person_id FROM omop.person WHERE person_id <= 4")
+    none, of_none = trust.asked("SELECT person_id FROM omop.person WHERE person_id < 0")
+    assert (small["status"], small["result"]) == (none["status"], none["result"]) == ("COMPLETED", None)
+    assert of_small == of_none
+    assert of_small["record_count"] == 0
+
+
+def test_query_that_is_refused_is_told_to_task_and_cohort(trust: Trust) -> None:
+    task, known = trust.asked("DELETE FROM omop.person")
+    assert error_of(task) == "400: Only SELECT statements are allowed."
+    assert list(known["trust_errors"]) == [str(trust.hub.seed.trust.id)]
+    assert known["record_count"] == 0
+
+
+def test_cohort_is_frozen_and_the_facts_are_told(trust: Trust) -> None:
+    task = trust.done("persist_cohort", query=EVERYBODY, project_id=str(uuid4()))
+    assert task["status"] == "COMPLETED"
+    facts = json.loads(task["result"])
+    assert (facts["row_count"], facts["has_accessions"]) == (2_000, False)
+
+
+@pytest.mark.parametrize(
+    ("task_type", "payload"),
+    [
+        ("create_imaging", {"project_id": str(uuid4()), "project_name": "Stroke"}),
+        ("delete_imaging", {"imaging_project_id": str(uuid4())}),
+        ("get_imaging_status", {"imaging_project_id": "P1", "encoded_query": "U0VMRUNU"}),
+        ("reimport_studies", {"imaging_project_id": "P1", "encoded_query": "U0VMRUNU"}),
+        ("update_user_profile", {"email": EMAIL, "enabled": True}),
+    ],
+)
+def test_imaging_tasks_report_that_imaging_api_is_away(
+    trust: Trust, task_type: str, payload: dict[str, object]
+) -> None:
+    error = error_of(trust.done(task_type, **payload))
+    assert error.startswith("502: Failed to connect to remote service: ")
+
+
+def test_unknown_type_is_reported(trust: Trust) -> None:
+    assert error_of(trust.done("make_coffee", sugar=True)) == "Unknown task type: make_coffee"
+
+
+def test_invalid_payload_is_reported_without_its_values(trust: Trust) -> None:
+    error = error_of(trust.done("update_user_profile", email=EMAIL, enabled="perhaps"))
+    assert "validation error" in error
+    assert "perhaps" not in error
+
+
+def test_health_tells_of_the_hub(trust: Trust) -> None:
+    def told() -> dict[str, Any] | None:
+        health = trust.health()
+        return health if health["hub_key_match"] is not None else None
+
+    health = trust.awaited(told)
+    assert (health["status"], health["dead_tasks"], health["hub_key_match"]) == ("ok", [], True)
+
+
+def test_log_holds_no_query_no_address_and_no_key(trust: Trust) -> None:
+    query = "SELECT person_id FROM omop.person WHERE year_of_birth = 1931"
+    trust.asked(query)
+    trust.done("update_user_profile", email=EMAIL, enabled=False)
+    log = trust.log()
+    assert "task.finished" in log
+    seed = trust.hub.seed.trust
+    for secret in ("year_of_birth", EMAIL, seed.api_key, seed.aes_key_base64, seed.internal_service_key):
+        assert secret not in log
