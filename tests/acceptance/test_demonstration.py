@@ -15,7 +15,7 @@ LIMIT_SECONDS = 90.0
 
 @pytest.mark.timeout(LIMIT_SECONDS + 60)
 def test_demonstration_succeeds_in_time_and_shows_that_everything_matches(tmp_path: Path) -> None:
-    """Exit code 0, and a table in which every file is held as it was sent, the one of 256 MiB among them."""
+    """Exit code 0; every file is held as sent, the one of 256 MiB among them; every query came to what it must."""
     started = time.monotonic()
     ended = flame_node(
         "demo", environment={"TMPDIR": str(tmp_path)}, directory=tmp_path, seconds=LIMIT_SECONDS
@@ -31,4 +31,12 @@ def test_demonstration_succeeds_in_time_and_shows_that_everything_matches(tmp_pa
         "/intermediate",
     }
     assert any("256.0 MiB" in row for row in rows)
+    judged = [
+        line.split() for line in ended.stdout.splitlines() if line.rstrip().endswith((" right", " WRONG"))
+    ]
+    assert [(row[0], row[-1]) for row in judged] == [
+        ("respiratory", "right"),
+        ("rare-disease", "right"),
+        ("hostile", "right"),
+    ]
     assert list(tmp_path.iterdir()) == []

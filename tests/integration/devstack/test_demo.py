@@ -39,10 +39,14 @@ def test_the_whole_story_is_told_and_everything_matches(place: Path, monkeypatch
 
     lines = said.getvalue().splitlines()
     chapters = [line for line in lines if line[:1].isdigit() and ". " in line[:4]]
-    assert len(chapters) == 7
+    assert len(chapters) == 8
     assert sum(line.rstrip().endswith("same") for line in lines) == 10
-    assert "10 of 10 files are held exactly as they were sent" in lines[-1]
-    assert not [line for line in lines if "\x1b" in line or "DIFF" in line]
+    assert sum(line.rstrip().endswith("right") for line in lines) == 3
+    assert (
+        "10 of 10 files are held exactly as they were sent, 3 of 3 queries came to what they must"
+        in lines[-1]
+    )
+    assert not [line for line in lines if "\x1b" in line or "DIFF" in line or "WRONG" in line]
     assert list(place.iterdir()) == []
 
 
