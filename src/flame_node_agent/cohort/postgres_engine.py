@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -26,7 +26,8 @@ log = structlog.get_logger(__name__)
 
 _CONNECT_SECONDS = 10
 _CHECK_SECONDS = 5
-_INTEGERS = frozenset({"int2", "int4", "int8"})
+_INTEGERS = frozenset({20, 21, 23})
+"""PostgreSQL's own numbers of the types int8, int2 and int4."""
 
 _SESSION = {
     "default_transaction_read_only": "on",
@@ -45,7 +46,7 @@ _SESSION = {
 class PostgresEngine:
     """Statements on one database, a limited number of them at a time; others wait their turn."""
 
-    conninfo: str
+    conninfo: str = field(repr=False)
     timeout_seconds: float
     turns: asyncio.Semaphore
 
@@ -84,12 +85,8 @@ class PostgresEngine:
         """See the protocol."""
         async with self._connection() as connection, connection.transaction():
             cursor = await connection.execute(_none_of(sql), prepare=True)
-            types = connection.adapters.types
             return tuple(
-                Column(
-                    found.name, (known := types.get(found.type_code)) is not None and known.name in _INTEGERS
-                )
-                for found in cursor.description or ()
+                Column(found.name, found.type_code in _INTEGERS) for found in cursor.description or ()
             )
 
     async def columns(self, sql: str) -> tuple[str, ...]:

@@ -36,7 +36,8 @@ async def summarise(engine: CohortEngine, query: str, today: date | None = None)
     if shape.naming is None:
         return NOBODY
     try:
-        row = await engine.aggregate(statement(shape), _birthdays(today or datetime.now(UTC).date()))
+        birthdays = _birthdays(today or datetime.now(UTC).date()) if shape.naming is Naming.PERSON else ()
+        row = await engine.aggregate(statement(shape), birthdays)
     except Refused as error:
         if shape.naming is Naming.ACCESSION and error.status == 400:
             return NOBODY  # the query's own tables are there, so it is omop.image_occurrence that is not
@@ -57,7 +58,7 @@ async def count_subjects(engine: CohortEngine, query: str) -> int | None:
 
 
 def statement(shape: CohortShape) -> str:
-    """The statement that counts a cohort. ``$1`` and ``$2`` are the birthdays between decades, see below."""
+    """The statement that counts a cohort; of persons, ``$1`` and ``$2`` are the birthdays between decades."""
     counted = [f"v{place}" for place in range(len(shape.columns))]
     demographics = shape.naming is Naming.PERSON
     kind = ["decade", "sex", "n", *counted]
@@ -65,8 +66,8 @@ def statement(shape: CohortShape) -> str:
 WITH subject AS (
     {by_subject(shape)}
 ), cell AS MATERIALIZED (
-    SELECT {_DECADE if demographics else "$1::date[] IS NULL"} AS decade,
-           {_SEX if demographics else "$2::integer[] IS NULL"} AS sex,
+    SELECT {_DECADE if demographics else "NULL::integer"} AS decade,
+           {_SEX if demographics else "NULL::text"} AS sex,
            {", ".join(kind[2:])}, count(*) AS subjects
     FROM subject JOIN omop.person AS person ON person.person_id = subject.person_id
     GROUP BY {", ".join(str(place) for place in range(1, len(kind) + 1))}
