@@ -3,90 +3,27 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
-from flame_node_agent.devstack.agent_server import AgentServer
-from flame_node_agent.devstack.running_hub import RunningHub
 from flame_node_agent.devstack.testing import LazyParts
+from tests.acceptance.hub_agents import Trust, awaited, serving_trust
 
-PATIENCE_SECONDS = 60.0
-CLOSED = {"COMPLETED", "FAILED"}
 EVERYBODY = "SELECT person_id, year_of_birth FROM omop.person"
 EMAIL = "ada.lovelace@hospital.example"
 
 
-@dataclass
-class Trust:
-    """A hub, and an agent that does its tasks."""
-
-    hub: RunningHub
-    agent: AgentServer
-
-    def done(self, task_type: str, **payload: object) -> dict[str, Any]:
-        """Let the hub have a task, and wait until it is closed there."""
-        task_id = self.hub.order_task(task_type, **payload)
-        return self.awaited(lambda: task if (task := self.hub.tasks()[task_id])["status"] in CLOSED else None)
-
-    def asked(self, query: str, project: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Ask for a cohort: the closed task, and what the hub knows of the query then."""
-        query_id = str(uuid4())
-        task = self.done(
-            "cohort_query",
-            query=query,
-            query_name="cohort",
-            query_id=query_id,
-            project_id=project or str(uuid4()),
-        )
-        known = self.hub.cohort(query_id)
-        assert known is not None
-        return task, known
-
-    def health(self) -> dict[str, Any]:
-        return dict(httpx.get(f"{self.agent.url}/health", trust_env=False, timeout=30).json())
-
-    def log(self) -> str:
-        return (self.agent.directory / "agent.log").read_text("utf-8", "replace")
-
-    @staticmethod
-    def awaited[T](look: Callable[[], T | None]) -> T:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while (found := look()) is None:
-            assert time.monotonic() < deadline, "it did not come"
-            time.sleep(0.05)
-        return found
-
-
 @pytest.fixture(scope="module")
 def trust(parts: LazyParts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trust]:
-    directory: Path = tmp_path_factory.mktemp("agent")
     hub = parts.hub(fresh=True)
-    with parts.data_access(parts.data_access_environment(hub)) as data_access:
-        environment = parts.agent_environment(
-            hub,
-            sides="tasks",
-            data_access_url=data_access.url,
-            POLL_INTERVAL_SECONDS="0.2",
-            HEARTBEAT_INTERVAL_SECONDS="0.5",
-            HEALTH_COLLECT_INTERVAL_SECONDS="0.5",
-            EXPECTED_TRUST_ID=str(hub.seed.trust.id),
-            LOG__LEVEL="DEBUG",
-        )
-        ports = tuple(int(port) for port in environment["LISTEN__PORTS"].split(","))
-        agent = AgentServer(directory, env_file=directory / "agent.env", ports=ports)
-        agent.write_settings(environment)
-        agent.start(wait_for_parts=False)
-        try:
-            yield Trust(hub, agent)
-        finally:
-            agent.stop()
+    with (
+        parts.data_access(parts.data_access_environment(hub)) as data_access,
+        serving_trust(parts, tmp_path_factory.mktemp("agent"), hub, data_access.url) as serving,
+    ):
+        yield serving
 
 
 def error_of(task: dict[str, Any]) -> str:
@@ -156,7 +93,7 @@ def test_health_tells_of_the_hub(trust: Trust) -> None:
         health = trust.health()
         return health if health["hub_key_match"] is not None else None
 
-    health = trust.awaited(told)
+    health = awaited(told)
     assert (health["status"], health["dead_tasks"], health["hub_key_match"]) == ("ok", [], True)
 
 
