@@ -12,9 +12,12 @@ from rich.console import Console
 from benchmarks.measures import GIB, KIB, MIB, health_during_upload, small_results, transfers
 from benchmarks.report import Measured, claims, human, write
 from benchmarks.stack import running_stack
+from benchmarks.tasks import task_latency, task_rate
 
 REPORT = Path("docs/explanation/benchmark")
 CLIENTS = 16
+POLL_SECONDS = 5  # the default of POLL_INTERVAL_SECONDS
+TASK_PAUSE_SECONDS = 2.3
 BLOCK = 4 * MIB
 
 
@@ -38,6 +41,18 @@ def main(
             console.print(f"Small results: PUT {path}, 1 KiB, {CLIENTS} clients …")
             small_results(stack, path, clients=CLIENTS, seconds=1)  # warm
             measured.small.append(small_results(stack, path, clients=CLIENTS, seconds=2 if quick else 10))
+        console.print("Tasks, many together …")
+        task_rate(stack, 100)  # warm
+        measured.task_rate = task_rate(stack, 300 if quick else 2000)
+        console.print("Tasks, one at a time …")
+        with console.status("") as status:
+            measured.task_latency = task_latency(
+                stack,
+                3 if quick else 25,
+                pause=TASK_PAUSE_SECONDS,
+                poll_interval=POLL_SECONDS,
+                say=status.update,
+            )
     path = write(measured, out)
     found = claims(measured)
     for claim in found:

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import psutil
 
 from benchmarks.measures import GIB, KIB, MIB, Health, SmallResults, Transfer
+from benchmarks.tasks import TaskLatency, TaskRate
 from flame_node_agent import __version__
 
 mpl.use("Agg")
@@ -25,6 +26,8 @@ class Measured:
     transfers: list[Transfer] = field(default_factory=list)
     small: list[SmallResults] = field(default_factory=list)
     health: Health | None = None
+    task_rate: TaskRate | None = None
+    task_latency: TaskLatency | None = None
     largest: int = 0
 
     def find(self, what: str, size: int) -> Transfer:
@@ -85,6 +88,15 @@ def claims(measured: Measured) -> list[Claim]:
         )
         for small in measured.small
     )
+    if (rate := measured.task_rate) is not None:
+        found.append(
+            Claim(
+                f"{rate.tasks} tasks from poll to report",
+                "≥ 100 a second",
+                f"{rate.per_second:.0f} a second",
+                rate.per_second >= 100,
+            )
+        )
     return found
 
 
@@ -160,9 +172,28 @@ def write(measured: Measured, directory: Path) -> Path:
             ),
             "",
         ]
+    lines += _tasks(measured)
     path = directory / "README.md"
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
+
+
+def _tasks(measured: Measured) -> list[str]:
+    rate, latency = measured.task_rate, measured.task_latency
+    if rate is None or latency is None:
+        return []
+    return [
+        "## Tasks",
+        "",
+        (
+            f"Created at the development hub without its limits of requests, of a type whose outcome is known at once:"
+            f" {rate.tasks} tasks together came back at {rate.per_second:.0f} a second, counted at the hub from the"
+            f" first result to the last. {latency.tasks} single ones at an idle node, which polls every"
+            f" {latency.poll_interval:g} s, took from creation to result p50 {latency.p50:.1f} s,"
+            f" p99 {latency.p99:.1f} s."
+        ),
+        "",
+    ]
 
 
 def human(size: int) -> str:
