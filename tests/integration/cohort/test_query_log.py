@@ -1,0 +1,308 @@
+"""What a project is told after what it was told before, on real databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from flame_node_agent.cohort.answer import SUPPRESSED, CohortAnswer
+from flame_node_agent.cohort.cache import SummaryCache
+from flame_node_agent.cohort.guard import guard
+from flame_node_agent.cohort.postgres_engine import PostgresEngine
+from flame_node_agent.cohort.query_log import QueryLog
+from flame_node_agent.cohort.release import MAX_COMPARISONS, CohortStatistics
+from flame_node_agent.devstack.omop.access import OmopAccess
+from flame_node_agent.errors import Busy
+from flame_node_agent.stores.database import Database
+
+THRESHOLD = 10
+
+
+class Trust:
+    """A trust that answers; ``fresh`` counts every cohort anew."""
+
+    def __init__(self, engine: PostgresEngine, state: Database, *, rounding: int = 0) -> None:
+        self.engine = engine
+        self.state = state
+        self.rounding = rounding
+        self.project = uuid4()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what is in memory only."""
+        cache = SummaryCache(ttl_days=60, max_entries=64, max_rows=50_000)
+        self.statistics = CohortStatistics(
+            self.engine, QueryLog(self.state), cache, rounding=self.rounding, comparing_seconds=60
+        )
+
+    async def ask(
+        self, query: str, *, project: UUID | None = None, threshold: int = THRESHOLD
+    ) -> CohortAnswer:
+        return await self.statistics.answer(project or self.project, guard(query), threshold)
+
+
+@pytest.fixture
+def trust(engine: PostgresEngine, state: Database) -> Trust:
+    return Trust(engine, state)
+
+
+def first(number: int, more: str = "") -> str:
+    """A cohort of the persons 1 to ``number``."""
+    return f"SELECT person_id{more} FROM person WHERE person_id <= {number}"
+
+
+async def test_cohort_with_a_few_more_persons_is_told_as_too_small(trust: Trust) -> None:
+    assert (await trust.ask(first(100))).record_count == 100
+    for number in (101, 109, 91, 99):
+        assert await trust.ask(first(number)) == SUPPRESSED
+    assert (await trust.ask(first(110))).record_count == 110
+    assert (await trust.ask(first(90))).record_count == 90
+
+
+async def test_suppressed_answers_are_all_alike(trust: Trust) -> None:
+    await trust.ask(first(100))
+    answers = [
+        await trust.ask(query)
+        for query in (first(101), first(0), first(9), "SELECT count(*) AS person_count FROM person")
+    ]
+    assert answers == [SUPPRESSED] * 4
+    assert {repr(answer) for answer in answers} == {repr(SUPPRESSED)}
+
+
+async def test_other_persons_in_a_cohort_of_similar_size_are_told(trust: Trust) -> None:
+    await trust.ask(first(100))
+    answer = await trust.ask("SELECT person_id FROM person WHERE person_id BETWEEN 201 AND 303")
+    assert answer.record_count == 103
+
+
+async def test_other_projects_are_not_affected(trust: Trust) -> None:
+    await trust.ask(first(100))
+    assert (await trust.ask(first(101), project=uuid4())).record_count == 101
+
+
+async def test_answer_from_memory_is_checked_for_each_project(trust: Trust) -> None:
+    other = uuid4()
+    await trust.ask(first(100), project=other)
+    assert (await trust.ask(first(101))).record_count == 101
+    assert await trust.ask(first(101), project=other) == SUPPRESSED
+    assert await trust.ask(first(101), threshold=200) == SUPPRESSED
+
+
+async def test_suppressed_answers_are_not_held_against_later_ones(trust: Trust) -> None:
+    await trust.ask(first(100))
+    assert await trust.ask(first(105)) == SUPPRESSED
+    assert (await trust.ask(first(112))).record_count == 112
+
+
+async def test_the_same_query_gets_the_same_answer(trust: Trust) -> None:
+    answer = await trust.ask(first(100))
+    trust.restart()
+    assert await trust.ask(first(100)) == answer
+    assert await trust.ask(first(100).lower().replace(" ", "\n")) == answer
+    rows = await trust.state.execute("SELECT count(*) AS n FROM cohort_query_log")
+    assert rows[0]["n"] == 1
+
+
+async def test_the_same_cohort_in_other_words_gets_the_same_numbers(trust: Trust) -> None:
+    answer = await trust.ask(first(100))
+    again = await trust.ask("SELECT p.person_id FROM person AS p WHERE NOT p.person_id > 100")
+    assert again == answer
+
+
+async def test_the_same_cohort_with_other_columns_is_told(trust: Trust) -> None:
+    await trust.ask(first(1000))
+    answer = await trust.ask(first(1000, ", year_of_birth, race_source_value"))
+    assert answer.record_count == 1000
+    assert [bucket.value for bucket in answer.data[0].results] == [
+        "person\nid",
+        "year\nof\nbirth",
+        "race\nsource\nvalue",
+    ]
+
+
+async def test_the_same_persons_with_one_row_more_are_not_told(trust: Trust) -> None:
+    """The size in subjects is the same, the number of records would betray whose row it is."""
+    await trust.ask(first(100))
+    one_more = f"{first(100)} UNION ALL SELECT person_id FROM person WHERE person_id = 7"
+    assert await trust.ask(one_more) == SUPPRESSED
+
+
+async def test_doubled_rows_do_not_hide_a_difference(trust: Trust) -> None:
+    await trust.ask(first(100))
+    doubled = " UNION ALL ".join([first(100), first(100), "SELECT person_id FROM person WHERE person_id = 7"])
+    assert await trust.ask(doubled) == SUPPRESSED
+
+
+async def test_column_that_differs_by_one_person_from_an_earlier_one_is_left_out(trust: Trust) -> None:
+    def flagged(number: int) -> str:
+        return first(1000, f", CASE WHEN person_id <= {number} THEN 1 END AS flag")
+
+    told = await trust.ask(flagged(500))
+    assert [bucket.count for bucket in told.data[0].results] == [1000, 500]
+    kept = await trust.ask(flagged(501))
+    assert kept.record_count == 1000
+    assert [bucket.value for bucket in kept.data[0].results] == ["person\nid"]
+    assert kept.data[1].results == []
+
+
+async def test_column_is_compared_with_cohorts_as_well(trust: Trust) -> None:
+    await trust.ask(first(500))
+    kept = await trust.ask(first(1000, ", CASE WHEN person_id <= 501 THEN 1 END AS flag"))
+    assert [bucket.value for bucket in kept.data[0].results] == ["person\nid"]
+
+
+async def test_stricter_threshold_compares_more_widely(trust: Trust) -> None:
+    assert (await trust.ask(first(100), threshold=20)).record_count == 100
+    # What was told under 20 must not be undone under 10.
+    assert await trust.ask(first(115), threshold=10) == SUPPRESSED
+    assert await trust.ask(first(119), threshold=20) == SUPPRESSED
+
+
+async def test_rounded_answers_are_compared_by_their_exact_sizes(
+    engine: PostgresEngine, state: Database
+) -> None:
+    trust = Trust(engine, state, rounding=10)
+    assert (await trust.ask(first(101))).record_count == 100
+    assert await trust.ask(first(104)) == SUPPRESSED
+
+
+@pytest.fixture
+def changing(
+    new_omop: Callable[[int], OmopAccess], state: Database
+) -> Iterator[tuple[Trust, Callable[[str], None]]]:
+    """A trust whose OMOP database changes."""
+    omop = new_omop(500)
+    engine = PostgresEngine.to(omop.reader_dsn, timeout_seconds=60, parallel=4)
+    with psycopg.connect(omop.dsn, autocommit=True) as connection:
+
+        def change(sql: str) -> None:
+            connection.execute(sql.encode())
+
+        change("CREATE TABLE omop.extra AS SELECT person_id FROM omop.person WHERE person_id <= 100")
+        change("GRANT SELECT ON omop.extra TO data_analyst_reader")
+        yield Trust(engine, state), change
+
+
+EXTRA = "SELECT person_id FROM extra"
+Changing = tuple[Trust, Callable[[str], None]]
+
+
+async def test_few_new_patients_do_not_change_an_answer(changing: Changing) -> None:
+    trust, change = changing
+    answer = await trust.ask(EXTRA)
+    change("INSERT INTO omop.extra VALUES (101), (102)")
+    trust.restart()
+    assert await trust.ask(EXTRA) == answer
+    change("INSERT INTO omop.extra SELECT generate_series(103, 110)")
+    trust.restart()
+    assert (await trust.ask(EXTRA)).record_count == 110
+
+
+async def test_cohort_that_has_become_too_small_does_not_betray_who_left(changing: Changing) -> None:
+    trust, change = changing
+    change("DELETE FROM omop.extra WHERE person_id > 12")
+    answer = await trust.ask(EXTRA)
+    assert answer.record_count == 12
+    change("DELETE FROM omop.extra WHERE person_id > 8")
+    trust.restart()
+    assert await trust.ask(EXTRA) == answer
+
+
+async def test_few_new_patients_are_not_told_to_other_words_either(changing: Changing) -> None:
+    trust, change = changing
+    await trust.ask(EXTRA)
+    change("INSERT INTO omop.extra VALUES (101), (102)")
+    trust.restart()
+    assert await trust.ask("SELECT e.person_id FROM extra AS e") == SUPPRESSED
+
+
+async def test_few_new_patients_are_not_told_under_another_threshold(changing: Changing) -> None:
+    trust, change = changing
+    await trust.ask(EXTRA)
+    change("INSERT INTO omop.extra VALUES (101), (102)")
+    trust.restart()
+    assert await trust.ask(EXTRA, threshold=11) == SUPPRESSED
+
+
+async def test_what_cannot_be_compared_any_more_is_not_told(changing: Changing) -> None:
+    trust, change = changing
+    assert (await trust.ask(EXTRA)).record_count == 100
+    change("DROP TABLE omop.extra")
+    assert await trust.ask("SELECT person_id FROM person WHERE person_id BETWEEN 200 AND 301") == SUPPRESSED
+    assert (
+        await trust.ask("SELECT person_id FROM person WHERE person_id BETWEEN 200 AND 400")
+    ).record_count == 201
+
+
+async def test_too_many_similar_cohorts_end_in_suppression(trust: Trust) -> None:
+    await trust.ask(first(100))
+    await trust.state.execute(
+        "INSERT INTO cohort_query_log (project_id, statement_hash, statement, subjects, sizes, gap_columns,"
+        " distributed, threshold, rounding, answer) SELECT project_id, n::text, statement, subjects, sizes,"
+        " gap_columns, distributed, threshold, rounding, answer FROM cohort_query_log"
+        f" CROSS JOIN generate_series(1, {MAX_COMPARISONS}) AS n"
+    )
+    assert await trust.ask("SELECT person_id FROM person WHERE person_id BETWEEN 501 AND 600") == SUPPRESSED
+
+
+async def test_comparing_that_takes_too_long_ends_in_suppression(
+    engine: PostgresEngine, state: Database
+) -> None:
+    trust = Trust(engine, state)
+    await trust.ask(first(100))
+    cache = SummaryCache(ttl_days=60, max_entries=64, max_rows=50_000)
+    trust.statistics = CohortStatistics(engine, QueryLog(state), cache, rounding=0, comparing_seconds=0.0)
+    assert await trust.ask("SELECT person_id FROM person WHERE person_id BETWEEN 501 AND 600") == SUPPRESSED
+
+
+async def test_questions_asked_at_once_are_compared_with_each_other(trust: Trust) -> None:
+    answers = await asyncio.gather(*(trust.ask(first(100 + number)) for number in range(6)))
+    assert sum(answer != SUPPRESSED for answer in answers) == 1
+
+
+async def test_the_same_question_asked_at_once_gets_one_answer(trust: Trust) -> None:
+    answers = await asyncio.gather(*(trust.ask(first(100)) for _ in range(6)))
+    assert len(set(map(repr, answers))) == 1
+    assert answers[0].record_count == 100
+
+
+async def test_without_the_query_log_nothing_is_told(engine: PostgresEngine, state: Database) -> None:
+    trust = Trust(engine, state)
+    await state.execute("DROP TABLE cohort_query_log")
+    with pytest.raises(Exception, match="PostgreSQL"):
+        await trust.ask(first(100))
+
+
+async def test_omop_database_away_is_no_verdict(trust: Trust, omop: OmopAccess) -> None:
+    await trust.ask(first(100))
+    query = "SELECT person_id FROM person WHERE person_id BETWEEN 501 AND 600"
+    known = await trust.statistics._summary(guard(query).sql)
+    away = PostgresEngine.to("postgresql://nobody@127.0.0.1:1/none", timeout_seconds=5, parallel=1)
+    cache = SummaryCache(ttl_days=60, max_entries=64, max_rows=50_000)
+    cache.put(guard(query).sql, known)
+    trust.statistics = CohortStatistics(away, QueryLog(trust.state), cache, rounding=0, comparing_seconds=60)
+    with pytest.raises(Busy):
+        await trust.ask(query)
+    trust.restart()
+    assert (await trust.ask(query)).record_count == 100
+
+
+async def test_log_and_output_hold_no_statement(trust: Trust, capsys: pytest.CaptureFixture[str]) -> None:
+    await trust.ask(first(100))
+    await trust.ask(first(101))
+    await trust.ask(first(9))
+    said = capsys.readouterr().out
+    assert "cohort.judged" in said
+    assert "person_id" not in said
+
+
+async def test_answers_are_kept_as_they_were_given(trust: Trust) -> None:
+    answer = await trust.ask(first(100))
+    row = (await trust.state.execute("SELECT * FROM cohort_query_log"))[0]
+    assert row["answer"]["record_count"] == answer.record_count
+    assert row["answer"]["data"] == [statistic.model_dump() for statistic in answer.data]
+    assert (row["project_id"], row["subjects"], row["sizes"]) == (trust.project, 100, [100])
