@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flame_node_agent.agent.inbound import KEPT_IN_MEMORY
-from flame_node_agent.agent.result_side import GAUGES_INTERVAL_SECONDS
 from flame_node_agent.agent.names import LONGEST_NAME
+from flame_node_agent.agent.result_side import GAUGES_INTERVAL_SECONDS
 from flame_node_agent.crypto.sealing import CHUNK_BYTES, MAXIMUM_PLAINTEXT, OVERHEAD_BYTES
 from flame_node_agent.hub.exchange import MAX_ANSWER_BYTES
 from flame_node_agent.hub.multipart import PIECE_BYTES
