@@ -127,7 +127,8 @@ class Reporter:
             return 0
         room = (1 if self._failures else self._settings.parallel_reports) - len(self._running)
         free = self._window.free()
-        return room if free is None else min(room, free)
+        # Those that run may not have taken their place yet: what is claimed and has to wait keeps others from it.
+        return room if free is None else min(room, free - len(self._running))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
