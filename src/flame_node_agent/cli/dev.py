@@ -50,9 +50,9 @@ def command(
     agent.
 
     Settings named `LOG__*`, `HTTP__*`, `OUTBOX__*`, `RESULTS__*`, `JANITOR__*`, `TASKS__*`, `COHORT_*`, `CACHE_*`,
-    `POLL_INTERVAL_SECONDS`, `HEARTBEAT_INTERVAL_SECONDS`, `SNAPSHOT_MAX_BYTES`, `ACCESS_POLICY_FILE` and
-    `SHUTDOWN_GRACE_SECONDS` in the environment are handed on to the agent and to data-access-api; everything else is
-    the stack's own.
+    `POLL_INTERVAL_SECONDS`, `HEARTBEAT_INTERVAL_SECONDS`, `IMAGING_API_URL`, `XNAT_URL`, `SNAPSHOT_MAX_BYTES`,
+    `ACCESS_POLICY_FILE` and `SHUTDOWN_GRACE_SECONDS` in the environment are handed on to the agent and to
+    data-access-api; everything else is the stack's own.
     """
     try:
         stack = Stack(

@@ -14,6 +14,9 @@ from collections.abc import Iterable
 from flame_node_agent.devstack.processes import StackError
 
 LOOPBACK = "127.0.0.1"
+
+NOBODY_THERE = f"http://{LOOPBACK}:9"
+"""An address that refuses connections at once, for a service that does not run (port 9 is for discarding)."""
 _LOWEST, _HIGHEST = 11_000, 21_999
 _draw = random.SystemRandom()
 _given: set[int] = set()

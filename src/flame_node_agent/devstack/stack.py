@@ -16,7 +16,7 @@ from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.oidc import OidcIssuer
 from flame_node_agent.devstack.omop.access import OmopAccess
 from flame_node_agent.devstack.omop.load import load
-from flame_node_agent.devstack.ports import LOOPBACK
+from flame_node_agent.devstack.ports import LOOPBACK, NOBODY_THERE
 from flame_node_agent.devstack.postgres import PostgresAccess, PostgresServer
 from flame_node_agent.devstack.processes import Child
 from flame_node_agent.devstack.s3 import S3Access, S3Server
@@ -169,6 +169,8 @@ class Stack:
             **database.variables(),
             **bucket.variables(),
             **self.seed.trust.task_variables(self.hub.urls.api, self.data_access.url),
+            "IMAGING_API_URL": NOBODY_THERE,
+            "XNAT_URL": NOBODY_THERE,
             "OMOP_DB_HOST": self.postgres.access(OMOP_DATABASE).host,
             "OMOP_DB_PORT": str(self.postgres.port),
             "OIDC__CERTS_URL": self.oidc.certs_url,

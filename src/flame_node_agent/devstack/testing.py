@@ -18,7 +18,7 @@ from flame_node_agent.devstack.nodes import NodeRegister
 from flame_node_agent.devstack.oidc import OidcIssuer
 from flame_node_agent.devstack.omop.access import OmopAccess
 from flame_node_agent.devstack.omop.load import load
-from flame_node_agent.devstack.ports import LOOPBACK, free_ports
+from flame_node_agent.devstack.ports import LOOPBACK, NOBODY_THERE, free_ports
 from flame_node_agent.devstack.postgres import PostgresAccess, PostgresServer
 from flame_node_agent.devstack.running_hub import RunningHub
 from flame_node_agent.devstack.s3 import S3Access, S3Server, s3_ports
@@ -30,9 +30,6 @@ _S3_KEYS = ("access-for-tests", "secret-for-tests")
 
 
 type Sides = Literal["results", "tasks", "both"]
-
-NOBODY_THERE = f"http://{LOOPBACK}:9"
-"""An address that refuses connections: port 9 is for discarding."""
 
 
 class DatabaseServer(Protocol):
