@@ -21,10 +21,10 @@ $(INSTALLED): requirements-dev.lock pyproject.toml scripts/find-python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(INSTALLED)
 
-demo: install ## Watch results travel to a hub on this machine, through a crash and an outage
+demo: install ## Watch results and cohort numbers travel to a hub on this machine, through a crash and an outage
 	@$(BIN)/flame-node demo
 
-dev: install ## Run the agent with everything it needs on this machine, until Ctrl-C
+dev: install ## Run the node with everything it needs and synthetic patients on this machine, until Ctrl-C
 	@$(BIN)/flame-node dev --state-dir .dev/state --ready-file .dev/ready.json
 
 test: install lint ## Check the code and run all tests (PostgreSQL, S3 and the hub are embedded)
