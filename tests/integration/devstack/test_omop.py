@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -181,6 +182,13 @@ def test_reader_may_not(omop: OmopAccess, statement: str) -> None:
             )
         ):
             connection.execute(statement)
+
+
+@pytest.mark.parametrize("database", ["postgres", "template1"])
+def test_reader_may_enter_no_other_database(omop: OmopAccess, database: str) -> None:
+    elsewhere = replace(omop.reader, database=database)
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(elsewhere.dsn)
 
 
 def test_readers_transactions_are_read_only_and_end(omop: OmopAccess) -> None:

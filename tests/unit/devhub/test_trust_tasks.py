@@ -11,7 +11,7 @@ import pytest
 
 from flame_node_agent.crypto.envelope import Keyring
 from flame_node_agent.devstack.hub.rate_limits import LIMITS, RateLimits
-from flame_node_agent.errors import EnvelopeRejected
+from flame_node_agent.errors import EnvelopeRejected, InvalidEnvelope
 from tests.unit.devhub.conftest import OpenHub
 from tests.unit.devhub.trust import AES_KEY, COHORT, QUERY_ID, TRUST_ID, TRUST_NAME, TrustCalls
 
@@ -55,6 +55,17 @@ async def test_payload_is_sealed_when_it_is_handed_out(calls: TrustCalls) -> Non
         lambda connection: connection.execute("SELECT payload FROM trust_tasks").fetchone()[0]
     )
     assert json.loads(kept) == {"imaging_project_id": TRUST_ID}
+
+
+async def test_hub_from_before_envelopes_seals_in_cbc(open_hub: OpenHub) -> None:
+    calls = await open_hub(legacy_cbc=True)
+    await calls.order("cohort_query", **COHORT)
+    (task,) = await calls.poll()
+    with pytest.raises(InvalidEnvelope):
+        KEYRING.decrypt(task["payload"], "task:cohort_query")
+    old = Keyring(AES_KEY, accept_legacy_cbc=True)
+    payload = json.loads(old.decrypt(task["payload"], "task:cohort_query"))
+    assert old.decrypt(payload["encrypted_project_id"], "project_id") == COHORT["project_id"]
 
 
 async def test_fifty_oldest_come_first_and_none_twice(calls: TrustCalls) -> None:

@@ -37,6 +37,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--trust-api-key-header", default=usual.key_header, help="the header that carries a trust's key"
     )
+    parser.add_argument("--legacy-cbc", action="store_true", help="seal payloads as before envelopes")
     parser.add_argument("--hub-rate-limits", action="store_true", help="answer 429 like FLIP's hub")
     parser.add_argument(
         "--stale-seconds", type=float, default=usual.stale_seconds, help="when a task is handed out again"
@@ -74,6 +75,7 @@ def main() -> int:
                 stale_seconds=arguments.stale_seconds,
                 stale_scan_seconds=arguments.stale_scan_seconds,
                 max_retries=arguments.max_retries,
+                legacy_cbc=arguments.legacy_cbc,
             ),
         )
     except (OSError, ValueError, sqlite3.Error, Refusal) as error:

@@ -50,7 +50,7 @@ async def new_task(request: Request, order: TaskOrder) -> dict[str, str]:
 
     def create(connection: sqlite3.Connection) -> str:
         trust_id = str(order.trust_id) if order.trust_id else _first_trust(connection)
-        payload = completed(order.task_type, order.payload, trust_id, hub.task_side.keyring)
+        payload = completed(order.task_type, order.payload, trust_id, hub.task_side.seal)
         try:
             return queue(connection, trust_id, order.task_type, payload)
         except sqlite3.IntegrityError:

@@ -117,7 +117,7 @@ async def _pending(request: Request, caller: Trust) -> list[dict[str, str]]:
     hub = hub_of(request)
     hub.task_side.limits.count("pending", caller.id)
     rows = await hub.database.write(lambda connection: take_pending(connection, caller))
-    return [sealed(row, hub.task_side.keyring) for row in rows]
+    return [sealed(row, hub.task_side.seal) for row in rows]
 
 
 async def _take_result(request: Request, caller: Trust, task_id: UUID, report: TaskReport) -> dict[str, str]:

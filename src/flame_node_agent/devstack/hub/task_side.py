@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flame_node_agent.crypto.envelope import Keyring
 from flame_node_agent.devstack.hub.database import Database
+from flame_node_agent.devstack.hub.legacy_payloads import seal_without_authentication
 from flame_node_agent.devstack.hub.rate_limits import RateLimits
 from flame_node_agent.devstack.hub.seed import is_seeded, mark_seeded, read_seed
 from flame_node_agent.devstack.hub.trust_schema import create_trust_tables
@@ -32,6 +33,7 @@ class TaskOptions:
     stale_seconds: float = 1800
     stale_scan_seconds: float = 600
     max_retries: int = 3
+    legacy_cbc: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,12 @@ class TaskSide:
     keyring: Keyring
     limits: RateLimits
     recovering: asyncio.Task[None]
+
+    def seal(self, plaintext: str, context: str) -> str:
+        """Seal a secret for the trust, for ``context`` alone unless the hub is from before envelopes."""
+        if self.options.legacy_cbc:
+            return seal_without_authentication(plaintext, self.keyring.shared_key_text)
+        return self.keyring.encrypt(plaintext, context)
 
     @classmethod
     def start(cls, database: Database, options: TaskOptions, aes_key: str) -> TaskSide:

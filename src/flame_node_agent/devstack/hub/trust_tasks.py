@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from flame_node_agent.crypto.envelope import PROJECT_ID_CONTEXT, Keyring, task_context
+from flame_node_agent.crypto.envelope import PROJECT_ID_CONTEXT, task_context
 from flame_node_agent.devstack.hub import records
 from flame_node_agent.devstack.hub.trusts import Trust
+
+type Seal = Callable[[str, str], str]
+"""From a plaintext and what it is for to its wire form."""
 
 BATCH = 50
 _NEED_TRUST = frozenset({"cohort_query", "persist_cohort", "create_imaging"})
@@ -19,13 +23,13 @@ _NEED_PROJECT = frozenset({"cohort_query", "persist_cohort"})
 _SHOWN = "id, trust_id, task_type, query_id, status, result, retry_count, created_at, updated_at"
 
 
-def completed(task_type: str, payload: dict[str, Any], trust_id: str, keyring: Keyring) -> dict[str, Any]:
+def completed(task_type: str, payload: dict[str, Any], trust_id: str, seal: Seal) -> dict[str, Any]:
     """A payload of plain fields with what the hub adds: the trust's id, the project's in an envelope, a query id."""
     full = dict(payload)
     if task_type in _NEED_TRUST:
         full.setdefault("trust_id", trust_id)
     if task_type in _NEED_PROJECT and "project_id" in full:
-        full.setdefault("encrypted_project_id", keyring.encrypt(str(full["project_id"]), PROJECT_ID_CONTEXT))
+        full.setdefault("encrypted_project_id", seal(str(full["project_id"]), PROJECT_ID_CONTEXT))
     if task_type == "cohort_query":
         full.pop("project_id", None)
         full.setdefault("query_id", records.new_id())
@@ -58,12 +62,12 @@ def take_pending(connection: sqlite3.Connection, trust: Trust) -> list[sqlite3.R
     return rows
 
 
-def sealed(row: sqlite3.Row, keyring: Keyring) -> dict[str, str]:
+def sealed(row: sqlite3.Row, seal: Seal) -> dict[str, str]:
     """A task as it goes to its trust, in an envelope that is made now and for its type only."""
     return {
         "id": row["id"],
         "task_type": row["task_type"],
-        "payload": keyring.encrypt(row["payload"], task_context(row["task_type"])),
+        "payload": seal(row["payload"], task_context(row["task_type"])),
         "created_at": row["created_at"],
     }
 

@@ -14,6 +14,9 @@ from flame_node_agent.devstack.omop.access import READER
 _STATEMENT_SECONDS = 300
 """A backstop; data-access sets its own, shorter limit."""
 
+_EVERY_SERVERS = ("postgres", "template1")
+"""Databases that PostgreSQL makes by itself, where everybody may connect."""
+
 _ROLE_LOCK = 7023405410
 """Roles belong to the whole server, and two databases may be loaded at once."""
 
@@ -58,6 +61,8 @@ def admit_reader(connection: psycopg.Connection, database: str, password: str) -
                     sql.Identifier(READER), sql.Identifier(name), sql.Literal(value)
                 )
             )
+        for other in _EVERY_SERVERS:
+            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(other)))
         for statement in (
             "REVOKE ALL ON DATABASE {database} FROM PUBLIC",
             "REVOKE ALL ON SCHEMA public FROM PUBLIC",
