@@ -8,14 +8,14 @@ place of another, that would be told in exactly the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import islice, product
 
 from flame_node_agent.cohort.attribution import Vector
 
-_KINDS = 60
-"""How many of the largest groups of like subjects are tried for exchanges."""
+_KINDS = 40
+"""How many kinds of subjects are tried on either side of an exchange, commonest first."""
 
 
 def rounded(number: int, step: int) -> int:
@@ -54,17 +54,23 @@ def determined(bounds: Sequence[Limits], kinds: Sequence[Vector]) -> set[int]:
         kinds: for each kind of subject that there is, what one of them adds to each number; commonest first.
     """
     unknown: set[int] = set()
-    for change in _changes(kinds[:_KINDS]):
-        moved = {place for place, shift in enumerate(change) if shift}
-        if not moved <= unknown and all(map(Limits.allow, bounds, change)):
-            unknown |= moved
+    for place in range(len(bounds)):
+        if bounds[place].told and place not in unknown:
+            for change in _changes(place, kinds):
+                if all(map(Limits.allow, bounds, change)):
+                    unknown |= {moved for moved, shift in enumerate(change) if shift}
+                    break
     return {place for place, bound in enumerate(bounds) if bound.told} - unknown
 
 
-def _changes(kinds: Sequence[Vector]) -> list[Vector]:
-    more = list(kinds)
-    less = [tuple(-share for share in kind) for kind in kinds]
-    exchanged = [
-        tuple(one - another for one, another in zip(*pair, strict=True)) for pair in permutations(kinds, 2)
-    ]
-    return [*more, *less, *exchanged]
+def _changes(place: int, kinds: Sequence[Vector]) -> Iterator[Vector]:
+    """Ways to change one number a little: a subject more, one less, one in the place of another."""
+    adding = list(islice((kind for kind in kinds if kind[place]), _KINDS))
+    others = list(islice((kind for kind in kinds if not kind[place]), _KINDS))
+    for kind in adding:
+        yield kind
+        yield tuple(-share for share in kind)
+    for kind, other in product(adding, [*others, *adding]):
+        if kind[place] != other[place]:
+            yield tuple(one - another for one, another in zip(kind, other, strict=True))
+            yield tuple(another - one for one, another in zip(kind, other, strict=True))
