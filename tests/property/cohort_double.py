@@ -62,17 +62,12 @@ async def compare(_engine: object, earlier: Asked, later: Asked) -> Comparison:
         tuple(both[number].get(person, {}).get(name, 0) for name, number in shares)
         for person in {*both[0], *both[1]}
     )
-    places = range(len(shares))
+    salts = {kind: hash(("salt", kind)) for kind in kinds}
     return Comparison(
         shares=shares,
         kinds=dict(kinds),
         complete=True,
-        differing=tuple(
-            tuple(
-                sum(number for kind, number in kinds.items() if kind[one] != kind[other]) for other in places
-            )
-            for one in places
-        ),
+        fingerprints=tuple(sum(kind[place] * salts[kind] for kind in kinds) for place in range(len(shares))),
         earlier_subjects=len(both[0]),
         subjects_differing=len(both[0].keys() ^ both[1].keys()),
     )

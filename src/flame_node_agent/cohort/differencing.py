@@ -8,6 +8,7 @@ the same but for some rows, or for the values of one column, or when each row is
 from __future__ import annotations
 
 import json
+import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,8 +43,8 @@ class Comparison:
     shares: tuple[Share, ...]
     kinds: dict[Vector, int]
     complete: bool
-    differing: tuple[tuple[int, ...], ...]
-    """For each pair of shares, how many subjects have not the same in both."""
+    fingerprints: tuple[int, ...]
+    """Of each share: equal for two that are the same for every subject, and for others by a chance of 1 in 10^19."""
     earlier_subjects: int
     subjects_differing: int
     """How many subjects are in one of the cohorts only."""
@@ -56,10 +57,7 @@ class Comparison:
             return drift >= threshold
         wanted = [*earlier.shares(0), *later.shares(1)]
         places = [self.shares.index(share) for share in wanted]
-        distinct: list[int] = []
-        for place in places:
-            if all(self.differing[place][other] for other in distinct):
-                distinct.append(place)
+        distinct = list({self.fingerprints[place]: place for place in places}.values())
         vectors: Counter[Vector] = Counter()
         for kind, subjects in self.kinds.items():
             vectors[tuple(kind[place] for place in distinct)] += subjects
@@ -80,13 +78,13 @@ async def compare(engine: CohortEngine, earlier: Asked, later: Asked) -> Compari
         for number, asked in enumerate((earlier, later))
         for name in ("here", "n", *(f"v{column}" for column in asked.release.columns))
     ]
-    row = await engine.aggregate(_statement(shapes, (earlier, later), shares))
+    row = await engine.aggregate(_statement(shapes, (earlier, later), shares), [secrets.randbits(62)])
     told = json.loads(row["comparison"])
     return Comparison(
         shares=tuple(shares),
         kinds={tuple(kind[:-1]): kind[-1] for kind in told["kinds"] or ()},
         complete=told["number"] <= MAX_CELLS,
-        differing=tuple(tuple(int(count or 0) for count in counts) for counts in told["differing"]),
+        fingerprints=tuple(int(fingerprint or 0) for fingerprint in told["fingerprints"]),
         earlier_subjects=int(told["earlier"] or 0),
         subjects_differing=int(told["apart"] or 0),
     )
@@ -100,15 +98,12 @@ def _statement(shapes: Sequence[CohortShape], asked: Sequence[Asked], shares: Se
         f" AS {name}_{number}"
         for name, number in shares
     ]
-    differing = ", ".join(
-        f"json_build_array({', '.join(f'sum(subjects) FILTER (WHERE {one} <> {other})' for other in names)})"
-        for one in names
-    )
+    fingerprints = ", ".join(f"sum({name} * salt)::text" for name in names)
     return f"""
 WITH cohort_0 AS ({by_subject(shapes[0], asked[0].release.columns)}),
 cohort_1 AS ({by_subject(shapes[1], asked[1].release.columns)}),
 kind AS MATERIALIZED (
-    SELECT {", ".join(values)}, count(*) AS subjects
+    SELECT {", ".join(values)}, count(*) AS subjects, sum(hashint8extended(person_id::bigint, $1)) AS salt
     FROM cohort_0 FULL JOIN cohort_1 USING (person_id) JOIN omop.person AS person USING (person_id)
     GROUP BY {", ".join(str(place) for place in range(1, len(names) + 1))}
 )
@@ -116,7 +111,7 @@ SELECT json_build_object(
     'number', count(*),
     'earlier', sum(subjects) FILTER (WHERE here_0 = 1),
     'apart', sum(subjects) FILTER (WHERE here_0 <> here_1),
-    'differing', json_build_array({differing}),
-    'kinds', (SELECT json_agg(json_build_array({", ".join(names)}, subjects)) FROM
+    'fingerprints', ARRAY[{fingerprints}],
+    'kinds', (SELECT json_agg(ARRAY[{", ".join(names)}, subjects]) FROM
         (SELECT * FROM kind ORDER BY subjects DESC LIMIT {MAX_CELLS}) AS largest)
 )::text AS comparison FROM kind"""

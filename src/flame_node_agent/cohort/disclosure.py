@@ -17,6 +17,9 @@ from flame_node_agent.cohort.summary import Cell, CohortSummary
 from flame_node_agent.config.data_access import THRESHOLD_FLOOR
 from flame_node_agent.wire.data_access import Bucket, Statistic
 
+MAX_GAP_COLUMNS = 40
+"""Of more columns with gaps no numbers are told: each of them is a cohort that later ones are compared with."""
+
 Share = Callable[[Cell], int]
 """What each subject of a cell adds to a number."""
 
@@ -86,7 +89,7 @@ class DisclosureControl:
             while ages and not self._safe(summary, replace(chosen, ages=ages), effort):
                 ages = coarser(ages)
             chosen = replace(chosen, ages=ages or ())
-        for column in columns:
+        for column in columns[:MAX_GAP_COLUMNS]:
             candidate = replace(chosen, columns=(*chosen.columns, column))
             if self._safe(summary, candidate, effort):
                 chosen = candidate

@@ -74,15 +74,15 @@ WITH subject AS (
 )
 SELECT json_build_object(
     'subjects', sum(subjects), 'rows', sum(n * subjects),
-    'values', json_build_array({", ".join(f"sum({name} * subjects)" for name in counted)}),
-    'holders', json_build_array({", ".join(f"sum(subjects) FILTER (WHERE {name} > 0)" for name in counted)}),
+    'values', ARRAY[{", ".join(f"sum({name} * subjects)" for name in counted)}],
+    'holders', ARRAY[{", ".join(f"sum(subjects) FILTER (WHERE {name} > 0)" for name in counted)}],
     'decades', (SELECT json_agg(json_build_array(decade, subjects)) FROM
         (SELECT decade, sum(subjects) AS subjects FROM cell GROUP BY decade) AS bucket),
     'sexes', (SELECT json_agg(json_build_array(sex, subjects)) FROM
         (SELECT CASE WHEN known < {THRESHOLD_FLOOR} THEN '{OTHER}' ELSE sex END AS sex, sum(known) AS subjects
          FROM (SELECT sex, sum(subjects) AS known FROM cell GROUP BY sex) AS value GROUP BY 1) AS bucket),
     'kinds', count(*),
-    'cells', (SELECT json_agg(json_build_array({", ".join(kind)}, subjects)) FROM
+    'cells', (SELECT json_agg(json_build_array(decade, sex, n, ARRAY[{", ".join(counted)}], subjects)) FROM
         (SELECT * FROM cell ORDER BY subjects DESC LIMIT {MAX_CELLS}) AS largest)
 )::text AS summary FROM cell"""
 
@@ -155,7 +155,7 @@ def _read(shape: CohortShape, text: str) -> CohortSummary:
 
 
 def _cell(element: Sequence[Any], demographics: bool) -> Cell:
-    decade, sex, rows, *values, subjects = element
+    decade, sex, rows, values, subjects = element
     return Cell(
         decade=_decade(decade) if demographics else None,
         sex=sex if demographics else None,

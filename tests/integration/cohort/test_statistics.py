@@ -10,7 +10,7 @@ from datetime import date, datetime
 import psycopg
 import pytest
 
-from flame_node_agent.cohort.disclosure import DisclosureControl
+from flame_node_agent.cohort.disclosure import MAX_GAP_COLUMNS, DisclosureControl
 from flame_node_agent.cohort.guard import guard
 from flame_node_agent.cohort.postgres_engine import PostgresEngine
 from flame_node_agent.cohort.statistics import count_subjects, summarise
@@ -213,6 +213,16 @@ async def test_no_rows_have_no_subjects(engine: PostgresEngine) -> None:
     summary = await summarise(engine, "SELECT * FROM omop.person WHERE false")
     assert (summary.subjects, summary.rows) == (0, 0)
     assert DisclosureControl(10).release(summary) is None
+
+
+async def test_query_with_hundreds_of_columns_is_counted(engine: PostgresEngine) -> None:
+    columns = ", ".join(f"nullif(person_id % 2, {number % 2}) AS c{number}" for number in range(400))
+    summary = await summarise(engine, f"SELECT person_id, {columns} FROM omop.person")
+    assert (summary.subjects, len(summary.columns)) == (2000, 401)
+    assert summary.values[1:] == (1000,) * 400
+    release = DisclosureControl(10).release(summary)
+    assert release is not None
+    assert len(release.columns) == MAX_GAP_COLUMNS
 
 
 async def test_wrong_names_are_told_as_such(engine: PostgresEngine) -> None:
