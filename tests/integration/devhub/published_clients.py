@@ -1,4 +1,4 @@
-"""Published releases of flame-hub-client, installed unchanged into a cache folder of the checkout on first use."""
+"""Published releases of clients, installed unchanged into a cache folder of the checkout on first use."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[3]
 _REQUIREMENTS = _ROOT / "tests" / "clients"
-_CACHE = _ROOT / ".cache" / "flame-hub-clients"
+_CACHE = _ROOT / ".cache" / "published-clients"
+_FLAME = "flame-hub-client"
 
 
-def install(version: str) -> Path:
+def install(version: str, package: str = _FLAME) -> Path:
     """The folder to put on PYTHONPATH: the release and what it needs beyond the development environment."""
-    requirements = _REQUIREMENTS / f"flame-hub-client-{version}.txt"
+    requirements = _REQUIREMENTS / f"{package}-{version}.txt"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
-    target = _CACHE / f"{version}-{digest}"
+    target = _CACHE / f"{package}-{version}-{digest}"
     _CACHE.mkdir(parents=True, exist_ok=True)
-    with (_CACHE / f"{version}.lock").open("w") as lock:
+    with (_CACHE / f"{package}-{version}.lock").open("w") as lock:
         # Test workers run side by side.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
