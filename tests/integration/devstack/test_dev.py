@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -284,6 +285,16 @@ def test_state_and_addresses_outlive_the_command(dev: DevCommand, ready: dict[st
         family = again.family()
     finally:
         again.end(signal.SIGKILL)
+    wait_for(lambda: running(family) == [])
+
+
+def test_ctrl_c_does_not_wait_for_a_million_patients(tmp_path: Path) -> None:
+    command = DevCommand(tmp_path, "--omop-persons", "3000000")
+    wait_for(lambda: "synthetic OMOP database" in command.output, 60)
+    family = command.family()
+    began = time.monotonic()
+    assert command.end(signal.SIGINT) == 0
+    assert time.monotonic() - began < 15  # loading them takes longer, on any machine
     wait_for(lambda: running(family) == [])
 
 

@@ -6,6 +6,7 @@ every machine. Statements work on whole tables; a million persons take about a m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 
@@ -41,9 +42,8 @@ def load(owner: PostgresAccess, persons: int, *, reader_password: str, seed: int
         if _loaded(connection) != wanted:
             connection.execute("DROP SCHEMA IF EXISTS omop CASCADE")
             first, *rest = _STEPS
-            _run(owner, first, persons, seed)
-            with ThreadPoolExecutor(len(rest)) as pool:
-                list(pool.map(lambda scripts: _run(owner, scripts, persons, seed), rest))
+            _run_together(owner, [first], persons, seed)
+            _run_together(owner, rest, persons, seed)
             connection.execute(sql.SQL("COMMENT ON SCHEMA omop IS {}").format(sql.Literal(wanted)))
         admit_reader(connection, owner.database, reader_password)
     return OmopAccess(owner, reader_password, persons)
@@ -57,8 +57,20 @@ def _loaded(connection: psycopg.Connection) -> str | None:
     return found[0] if found else None
 
 
-def _run(owner: PostgresAccess, scripts: tuple[str, ...], persons: int, seed: int) -> None:
-    with psycopg.connect(owner.dsn) as connection:
+def _run_together(owner: PostgresAccess, steps: Sequence[tuple[str, ...]], persons: int, seed: int) -> None:
+    """Run the steps side by side, each over a connection of its own; Ctrl-C ends them in the database, too."""
+    connections = [psycopg.connect(owner.dsn) for _ in steps]
+    with ThreadPoolExecutor(len(steps)) as pool:
+        try:
+            list(pool.map(lambda one, scripts: _run(one, scripts, persons, seed), connections, steps))
+        except BaseException:
+            for connection in connections:
+                connection.cancel_safe()
+            raise
+
+
+def _run(connection: psycopg.Connection, scripts: tuple[str, ...], persons: int, seed: int) -> None:
+    with connection:
         # What is loaded can be loaded again, so nobody has to wait for the disk.
         connection.execute("SET LOCAL synchronous_commit = off")
         connection.execute("SET LOCAL maintenance_work_mem = '128MB'")
