@@ -24,6 +24,7 @@ COMMANDS = {
     "policy": "Check the policy that says which projects may be told what.",
     "config": "Check the settings, or write a template for them.",
     "outbox": "See what is on its way to the hub, and repeat what has failed.",
+    "tasks": "See what the hub has asked of this node, and report again.",
     "ledger": "Verify or export the account of everything that has left this node.",
     "dev": "Run the agent with everything it needs on this machine, for development.",
     "demo": "Watch results travel to a hub on this machine, through crashes and outages.",
