@@ -10,29 +10,37 @@ import re
 
 from sqlglot import exp
 
-AGGREGATES = frozenset(
-    """any_value array_agg avg bool_and bool_or corr count covar_pop covar_samp every grouping max min mode
-    percentile_cont percentile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope stddev
-    stddev_pop stddev_samp string_agg sum var_pop var_samp variance""".split()
-)
-WINDOW = frozenset(
-    """cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank row_number""".split()
-)
-NUMBERS = frozenset(
-    """abs cbrt ceil ceiling div exp floor greatest least ln log mod pi power round sign sqrt trunc
-    width_bucket""".split()
-)
-TEXTS = frozenset(
-    """btrim char_length character_length concat concat_ws initcap left length lower lpad ltrim md5 overlay position
-    regexp_count regexp_like regexp_match regexp_replace regexp_substr replace reverse right rpad rtrim split_part
-    starts_with strpos substr substring translate trim upper""".split()
-)
-TIMES = frozenset(
-    """age date date_bin date_part date_trunc extract isfinite justify_days justify_hours justify_interval make_date
-    make_interval make_timestamp now to_char to_date to_number to_timestamp""".split()
-)
-ARRAYS = frozenset("array_length array_position array_to_string cardinality string_to_array".split())
-CONDITIONS = frozenset("coalesce nullif".split())
+
+def words(text: str) -> frozenset[str]:
+    """The words of ``text``."""
+    return frozenset(text.split())
+
+
+AGGREGATES = words("""
+    any_value array_agg avg bool_and bool_or corr count covar_pop covar_samp every grouping max min
+    mode percentile_cont percentile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2
+    regr_slope stddev stddev_pop stddev_samp string_agg sum var_pop var_samp variance
+""")
+WINDOW = words("""
+    cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank
+    row_number
+""")
+NUMBERS = words("""
+    abs cbrt ceil ceiling div exp floor greatest least ln log mod pi power round sign sqrt trunc
+    width_bucket
+""")
+TEXTS = words("""
+    btrim char_length character_length concat concat_ws initcap left length lower lpad ltrim md5
+    overlay position regexp_count regexp_like regexp_match regexp_replace regexp_substr replace
+    reverse right rpad rtrim split_part starts_with strpos substr substring translate trim upper
+""")
+TIMES = words("""
+    age date date_bin date_part date_trunc extract isfinite justify_days justify_hours
+    justify_interval make_date make_interval make_timestamp now to_char to_date to_number
+    to_timestamp
+""")
+ARRAYS = words("array_length array_position array_to_string cardinality string_to_array")
+CONDITIONS = words("coalesce nullif")
 
 TABLE_FUNCTIONS = frozenset({"generate_series", "unnest"})
 """The only ones that may stand in FROM (FLIP data-access-api, query validation)."""

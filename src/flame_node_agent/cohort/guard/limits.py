@@ -1,4 +1,4 @@
-"""LIMIT, OFFSET and FETCH take a number that is written out: a computed one tells a bit about what it was computed from."""
+"""LIMIT, OFFSET and FETCH take a number that is written out: a computed one tells what it was computed from."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ DEEPEST = 40
 """Brackets inside brackets that a query may have; people stop at about ten."""
 
 DOUBTFUL = 2
-"""How many of them may be doubtful: square ones, and those after a word that could be a type. Behind such a word sqlglot
-tries to read a type, then reads everything in the bracket again: 2^n times for n of them."""
+"""How many of them may be doubtful: square ones, and those after a word that could be a type. Behind such a word
+sqlglot tries to read a type, then reads everything in the bracket again: 2^n times for n of them."""
 
 _PLAIN = (FUNCTIONS | BEFORE_BRACKET) - TYPES
 

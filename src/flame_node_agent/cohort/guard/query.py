@@ -34,11 +34,11 @@ logging.getLogger("sqlglot").addFilter(lambda _: False)
 class GuardedQuery:
     """A query that may run.
 
-    ``sql`` is the only text that does: PostgreSQL's dialect, one statement without a semicolon, comments or parameters,
-    tables qualified, so it can stand in brackets in a larger statement. ``hash`` are the 64 hex digits of SHA-256 over the
-    source with its white space normalised, in lower case (FLIP data-access-api, snapshots): a name for logs and comparison.
-    It does not tell ``'M'`` from ``'m'``; whoever looks up answers by query must go by ``sql``. ``names`` are all column
-    names that the query mentions.
+    ``sql`` is the only text that does: one statement in PostgreSQL's dialect without a semicolon, comments or
+    parameters, its tables qualified, so it can stand in brackets in a larger statement. ``hash`` are the 64 hex digits
+    of SHA-256 over the source with its white space normalised, in lower case (FLIP data-access-api, snapshots): a name
+    for logs and comparison. It does not tell ``'M'`` from ``'m'``; whoever looks up answers by query must go by
+    ``sql``. ``names`` are all column names that the query mentions.
     """
 
     sql: str = field(repr=False)
@@ -52,7 +52,7 @@ class GuardedQuery:
 
 
 def guard(query: str) -> GuardedQuery:
-    """Check ``query`` and write it anew. CPU-bound, up to some 0.2 s: call it in a thread.
+    """Check ``query`` and write it anew. CPU-bound, up to half a second for the longest: call it in a thread.
 
     Raises:
         Refused: 400 with the texts of FLIP data-access-api's query validation; nothing else, whatever is given.
@@ -61,7 +61,7 @@ def guard(query: str) -> GuardedQuery:
         return _guard(query)
     except Refused:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a parser does with hostile text, it is that text's fault
+    except Exception as error:  # whatever a parser does with hostile text
         raise Refused(400, "Could not validate query.") from error
 
 
@@ -75,9 +75,9 @@ def _guard(query: str) -> GuardedQuery:
         raise Refused(400, "Only SELECT statements are allowed.")
     check_no_changes(tree)
     _fold(tree)
+    pin_tables(tree)
     check_structure(tree)
     check_types(tree)
-    pin_tables(tree)
     check_columns(tree)
     check_limits(tree)
     sql = _emit(tree)

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from flame_node_agent.cohort.guard.functions import FUNCTIONS
+from flame_node_agent.cohort.guard.functions import FUNCTIONS, words
 from flame_node_agent.cohort.guard.sources import Source, sources_of
 from flame_node_agent.errors import Refused
 
 SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "oid", "tableoid", "xmax", "xmin"})
 
-ROW_FUNCTIONS = FUNCTIONS | frozenset(
-    """any_value_transfn array_append array_cat array_fill array_in array_ndims array_out array_prepend array_to_json
-    array_unnest_support concat_ws elem_contained_by_range enum_first enum_last enum_range format hash_record
-    hash_record_extended json_agg json_agg_strict json_agg_transfn json_build_array json_build_object jsonb_agg
-    jsonb_agg_strict jsonb_build_array jsonb_build_object json_populate_record jsonb_populate_record
-    jsonb_populate_record_valid multirange num_nonnulls num_nulls pg_collation_for pg_column_compression pg_column_size
-    pg_column_toast_chunk_id pg_typeof quote_literal quote_nullable random record_image_out record_in record_larger
-    record_out record_recv record_send record_smaller row_to_json to_json to_jsonb""".split()
-)
+ROW_FUNCTIONS = FUNCTIONS | words("""
+    any_out any_value_transfn anycompatible_out anycompatiblenonarray_out anyelement_out
+    anynonarray_out array_append array_cat array_fill array_in array_ndims array_out array_prepend
+    array_to_json array_unnest_support concat_ws elem_contained_by_range enum_first enum_last
+    enum_range format hash_record hash_record_extended json_agg json_agg_strict json_agg_transfn
+    json_build_array json_build_object json_populate_record jsonb_agg jsonb_agg_strict
+    jsonb_build_array jsonb_build_object jsonb_populate_record jsonb_populate_record_valid
+    multirange num_nonnulls num_nulls pg_collation_for pg_column_compression pg_column_size
+    pg_column_toast_chunk_id pg_restore_attribute_stats pg_restore_relation_stats pg_typeof
+    quote_literal quote_nullable random record_image_out record_in record_larger record_out
+    record_recv record_send record_smaller row_to_json to_json to_jsonb
+""")
 """Functions that take a row of any table; a test compares this with what a real PostgreSQL has."""
 
 

@@ -8,35 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flame_node_agent.cohort.guard.functions import CONSTANTS, FUNCTIONS, not_allowed
+from flame_node_agent.cohort.guard.functions import CONSTANTS, FUNCTIONS, not_allowed, words
 from flame_node_agent.cohort.guard.tokens import Kind, Token
 from flame_node_agent.errors import Refused
 
-KEYWORDS = frozenset(
-    """all and any array as asc at between both by case cast cross cube current desc distinct else end escape except
-    exclude exists extract false fetch filter first following for from full group grouping groups having ilike in inner
-    intersect interval is join last lateral leading left like limit materialized natural next no not null nulls offset
-    on only or order ordinality others outer over overlaps partition placing preceding range recursive right rollup row
-    rows select sets similar symmetric then ties time to trailing true unbounded union using values when where window
-    with within zone""".split()
-)
-UNITS = frozenset(
-    """century day days decade dow doy epoch hour hours isodow isoyear julian microsecond microseconds millennium
-    millisecond milliseconds min mins minute minutes month months quarter sec second seconds secs week weeks year
-    years""".split()
-)
-TYPES = frozenset(
-    """bigint boolean bpchar char date decimal double float int interval numeric precision real smallint text time
-    timestamp timestamptz uuid varchar""".split()
-)
+KEYWORDS = words("""
+    all and any array as asc at between both by case cast cross cube current desc distinct else end
+    escape except exclude exists extract false fetch filter first following for from full group
+    grouping groups having ilike in inner intersect interval is join last lateral leading left like
+    limit materialized natural next no not null nulls offset on only or order ordinality others
+    outer over overlaps partition placing preceding range recursive right rollup row rows select
+    sets similar symmetric then ties time to trailing true unbounded union using values when where
+    window with within zone
+""")
+UNITS = words("""
+    century day days decade dow doy epoch hour hours isodow isoyear julian microsecond microseconds
+    millennium millisecond milliseconds min mins minute minutes month months quarter sec second
+    seconds secs week weeks year years
+""")
+TYPES = words("""
+    bigint boolean bpchar char date decimal double float int interval numeric precision real
+    smallint text time timestamp timestamptz uuid varchar
+""")
 WORDS = KEYWORDS | UNITS | TYPES | CONSTANTS
 
-BEFORE_BRACKET = frozenset(
-    """all and any array as between by case char cube decimal distinct else escape except exists filter float from
-    group having ilike in intersect is join lateral left like limit materialized not numeric offset on or over overlaps
-    partition right rollup select sets similar then time timestamp timestamptz to union using values varchar when where
-    within zone""".split()
-)
+BEFORE_BRACKET = words("""
+    all and any array as between by case char cube decimal distinct else escape except exists filter
+    float from group having ilike in intersect is join lateral left like limit materialized not
+    numeric offset on or over overlaps partition right rollup select sets similar then time
+    timestamp timestamptz to union using values varchar when where within zone
+""")
 """Words, other than functions, that an opening bracket may follow."""
 
 
