@@ -34,9 +34,7 @@ def test_first_persons_are_the_same_whatever_their_number(
     )
 
 
-def test_another_seed_makes_other_persons(
-    omop: OmopAccess, postgres_database: Callable[[], object], new_omop: Callable[[int], OmopAccess]
-) -> None:
+def test_another_seed_makes_other_persons(omop: OmopAccess, new_omop: Callable[[int], OmopAccess]) -> None:
     other = new_omop(100)
     load(other.owner, 100, reader_password=other.reader_password, seed=7)
     assert _value(omop.dsn, FIRST_HUNDRED.format("person")) != _value(

@@ -39,6 +39,9 @@ def ask_cohorts(stage: Stage) -> None:
     for group in _SHOWN_GROUPS:
         buckets = stage.cohorts[0].answer.groups.get(group, {})
         narrator.did(f"{group}: " + ", ".join(f"{value} {count:,}" for value, count in buckets.items()))
+    narrator.did(
+        f"a group of fewer than {DISCLOSURE_THRESHOLD} is told together with the next smallest, as Other"
+    )
     narrator.show(cohort_table(stage.cohorts))
     narrator.did(f"patients after the attack: {_persons(omop):,}")
 
