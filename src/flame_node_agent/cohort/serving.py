@@ -34,6 +34,8 @@ from flame_node_agent.telemetry import metrics
 log = structlog.get_logger(__name__)
 
 MIGRATION_PAUSE_SECONDS = 2.0
+FIRST_MIGRATION_SECONDS = 5.0
+"""For which the first requests wait: a query that came before there are tables would fail for good at the hub."""
 COMPARING_SECONDS = 60.0
 """For the comparison of one cohort with those that were told of before; one that takes longer is suppressed."""
 
@@ -101,6 +103,7 @@ async def run(
     )
     migration = asyncio.create_task(migrate(database))
     try:
+        await asyncio.wait({migration}, timeout=FIRST_MIGRATION_SECONDS)
         await server.serve(sockets=list(sockets))
     finally:
         migration.cancel()
