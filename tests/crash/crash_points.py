@@ -18,12 +18,16 @@ from typing import Any
 
 from flame_node_agent.hub.core import HubCore
 from flame_node_agent.hub.storage import HubStorage
-from flame_node_agent.stores import outbox
+from flame_node_agent.hub.tasks import TaskHub
+from flame_node_agent.stores import journal_reports, outbox
+from flame_node_agent.stores.journal import Journal
+from flame_node_agent.stores.journal_reports import JournalReports
 from flame_node_agent.stores.local_results import LocalResults
 from flame_node_agent.stores.multipart import MultipartUpload
 from flame_node_agent.stores.object_writer import ObjectWriter
 from flame_node_agent.stores.objects import ObjectStore
 from flame_node_agent.stores.outbox import Outbox
+from flame_node_agent.tasks.perform import Tasks
 
 ORDERS = "CRASH_ORDERS"
 MID_UPLOAD_BYTES = 2 * 1024 * 1024
@@ -55,6 +59,15 @@ class Point(StrEnum):
     LOCAL_RECORDED = "local-recorded"
     OBJECT_DELETED = "object-deleted"
     BEFORE_SWEEPING = "before-sweeping"
+    TASKS_FETCHED = "tasks-fetched"
+    TASKS_COMMITTED = "tasks-committed"
+    TASKS_CLAIMED = "tasks-claimed"
+    TASK_PERFORMED = "task-performed"
+    OUTCOME_COMMITTED = "outcome-committed"
+    REPORTS_CLAIMED = "reports-claimed"
+    REPORT_SENT = "report-sent"
+    REPORT_DEPARTURE_WRITTEN = "report-departure-written"
+    REPORT_CLOSED = "report-closed"
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,16 @@ _HOOKS: dict[Point, _Hook] = {
     Point.LOCAL_RECORDED: _Hook(LocalResults, "record", after=True),
     Point.OBJECT_DELETED: _Hook(ObjectStore, "delete", after=True),
     Point.BEFORE_SWEEPING: _Hook(ObjectStore, "abort_unfinished", after=False),
+    Point.TASKS_FETCHED: _Hook(TaskHub, "pending", after=True),
+    Point.TASKS_COMMITTED: _Hook(Journal, "receive", after=True),
+    Point.TASKS_CLAIMED: _Hook(Journal, "claim", after=True),
+    Point.TASK_PERFORMED: _Hook(Tasks, "perform", after=True),
+    Point.OUTCOME_COMMITTED: _Hook(Journal, "finish", after=True),
+    Point.REPORTS_CLAIMED: _Hook(JournalReports, "claim", after=True),
+    Point.REPORT_SENT: _Hook(TaskHub, "report", after=True),
+    # Within the transaction that closes the task, so that all of it is undone.
+    Point.REPORT_DEPARTURE_WRITTEN: _Hook(journal_reports, "append_all", after=True),
+    Point.REPORT_CLOSED: _Hook(JournalReports, "close", after=True),
 }
 
 
