@@ -20,6 +20,7 @@ from flame_node_agent.cohort.freezing import NO_STORE
 from flame_node_agent.cohort.identifiers import DirectIdentifiers
 from flame_node_agent.cohort.policy import Action
 from flame_node_agent.cohort.ports import CohortDependencies
+from flame_node_agent.cohort.postgres_errors import QUERY_TIMEOUT
 from flame_node_agent.cohort.project import Project, open_project
 from flame_node_agent.cohort.row_level_frame import Admission, Membership, frame, too_small
 from flame_node_agent.cohort.row_level_sql import KNOWN_ACCESSIONS
@@ -45,6 +46,7 @@ class RowLevel:
         self._deps = deps
         self._live = settings.cohort_row_level == "live"
         self._snapshots = settings.cohort_snapshots
+        self._seconds = settings.cohort_statement_timeout_seconds
         self._identifiers = DirectIdentifiers(settings.cohort_identifier_columns)
 
     async def dataframe(self, request: RowLevelQuery) -> StreamedJson:
@@ -52,25 +54,25 @@ class RowLevel:
         project = open_project(self._deps.keyring, request.encrypted_project_id)
         threshold = self._threshold(Action.DATAFRAME, project)
         if self._live:
-            return await _begin(self._frame(request.query, threshold, None))
+            return await self._begin(self._frame(request.query, threshold, None))
         snapshot = await self._snapshot(project, request.query)
         frozen = [kind for name, kind in _KINDS.items() if name in snapshot.columns]
         membership = Membership(snapshot.project_id, frozen, self._deps.snapshots.members_among)
-        return await _begin(self._frame(snapshot.query, threshold, membership))
+        return await self._begin(self._frame(snapshot.query, threshold, membership))
 
     async def accession_ids(self, request: RowLevelQuery) -> StreamedJson:
         """Give the imaging studies of the project's approved cohort that are still in the OMOP database."""
         project = open_project(self._deps.keyring, request.encrypted_project_id)
         threshold = self._threshold(Action.ACCESSION_IDS, project)
         if self._live:
-            return await _begin(_accession_list(self._live_accessions(request.query), threshold))
+            return await self._begin(_accession_list(self._live_accessions(request.query), threshold))
         snapshot = await self._snapshot(project, request.query)
         if snapshot.subject_count < threshold:
             raise too_small()
         # A cohort without imaging has nothing to pull, which its form tells.
         if not await self._has_accessions(snapshot):
-            return await _begin(_no_accessions())
-        return await _begin(_accession_list(self._known_accessions(snapshot), threshold))
+            return await self._begin(_no_accessions())
+        return await self._begin(_accession_list(self._known_accessions(snapshot), threshold))
 
     def _threshold(self, action: Action, project: Project) -> int:
         decision = self._deps.policy.decide(action, project.uuid)
@@ -89,6 +91,18 @@ class RowLevel:
         if query_hash(query) != snapshot.query_hash:
             log.warning("snapshot.other_query_ignored", project=str(project_id))
         return snapshot
+
+    async def _begin(self, chunks: AsyncGenerator[bytes]) -> StreamedJson:
+        """Wait until it is known that there is an answer.
+
+        The database counts its own time anew for each batch of rows, and many may pass before the first byte.
+        """
+        with failing_as(QUERY_FAILED):
+            try:
+                async with asyncio.timeout(self._seconds):
+                    return await StreamedJson.begin(chunks)
+            except TimeoutError:
+                raise Refused(500, QUERY_TIMEOUT) from None
 
     async def _has_accessions(self, snapshot: Snapshot) -> bool:
         async with aclosing(self._deps.snapshots.pages(snapshot.project_id, "accession")) as pages:
@@ -151,8 +165,3 @@ async def _accession_list(batches: AsyncGenerator[Sequence[Row]], threshold: int
 
 async def _no_accessions() -> AsyncGenerator[bytes]:
     yield b'{"accession_ids":[]}'
-
-
-async def _begin(chunks: AsyncGenerator[bytes]) -> StreamedJson:
-    with failing_as(QUERY_FAILED):
-        return await StreamedJson.begin(chunks)

@@ -22,6 +22,11 @@ TOO_SMALL = "Cohort is too small for row-level data to be released."
 _KINDS: tuple[MemberKind, ...] = ("person", "accession")
 """In the order in which rows show them."""
 
+MAX_ROWS = 50_000_000
+"""Of more rows no table is made: whether a row is given takes a byte of memory."""
+
+TOO_MANY_ROWS = f"The cohort has more than {MAX_ROWS} rows."
+
 type MembersAmong = Callable[[UUID, MemberKind, Collection[str]], Awaitable[frozenset[str]]]
 
 
@@ -72,9 +77,12 @@ class Admission:
         """Take the next rows (part, number, person, accession, subject).
 
         Raises:
+            Refused: 413.
             RowsOutOfOrder: they are not the next ones.
         """
         in_order(rows, after=len(self.given))
+        if len(self.given) + len(rows) > MAX_ROWS:
+            raise Refused(413, TOO_MANY_ROWS)
         shown = [(row[2], row[3]) for row in rows]
         given = [True] * len(rows) if self._membership is None else await self._membership.covers(shown)
         self.given.extend(given)

@@ -110,3 +110,12 @@ def test_hash_of_a_query_does_not_tell_white_space_and_case() -> None:
     assert query_hash(" SELECT  1\n") == query_hash("select 1")
     assert query_hash("SELECT 1") != query_hash("SELECT 2")
     assert len(query_hash("SELECT 1")) == 64
+
+
+async def test_table_with_more_rows_than_memory_is_kept_for_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flame_node_agent.cohort.row_level_frame.MAX_ROWS", 12)
+    assert len((await table(rows()))["x"]) == 12
+    with pytest.raises(Refused, match="413: The cohort has more than"):
+        await table(rows([*PEOPLE, "13"]))
