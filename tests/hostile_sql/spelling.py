@@ -82,6 +82,16 @@ STATEMENTS: list[tuple[str, str]] = [
     ("SELECT 1)", "no SQL"),
     ("SELECT 1) AS x; DROP TABLE omop.person; SELECT (1", "breaks out of brackets"),
     ("SELECT 1) UNION ALL SELECT note FROM secret.canary --", "breaks out of brackets"),
+    (
+        "SELECT date_part('year FROM now()), pg_sleep(9', birth_datetime) FROM person",
+        "a text that becomes a word",
+    ),
+    (
+        "SELECT date_trunc('month'', now()), pg_sleep(9', birth_datetime) FROM person",
+        "a text that becomes a word",
+    ),
+    ("SELECT date_trunc('mon''th', birth_datetime) FROM person", "a text that becomes a word"),
+    ("SELECT date_part('', birth_datetime) FROM person", "a text that becomes no word"),
     ("hello", "no SQL"),
     ("'; DROP TABLE omop.person; --", "breaks out of a text"),
 ]

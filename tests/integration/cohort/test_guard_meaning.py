@@ -125,3 +125,24 @@ def test_no_function_that_takes_a_row_can_be_called_like_a_column(owner: psycopg
         with pytest.raises(Refused) as refusal:
             guard(f"SELECT p.{name} FROM person p")
         assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "(SELECT -1.0 AS a) AS x",
+        "(VALUES (-1.0)) AS x",
+        "(VALUES (-1.0)) AS x(a)",
+        "LATERAL (SELECT -1.0 AS a) AS x",
+        "(SELECT generate_series(1, 2) AS a) AS x",
+        "(SELECT unnest(ARRAY[1])) AS x",
+        "person AS x",
+    ],
+)
+def test_only_table_functions_make_columns_of_functions_of_values(
+    source: str, reader: psycopg.Connection
+) -> None:
+    """abs() stands for any function of a value: what the guard leaves to PostgreSQL, PostgreSQL refuses."""
+    assert reader.execute("SELECT x.abs FROM generate_series(-1, -1) AS x").fetchone() == (1,)
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        reader.execute(f"SELECT x.abs FROM {source}".encode())

@@ -68,13 +68,6 @@ def test_no_sql_is_in_the_repr() -> None:
     assert "hunter2" not in repr(guard("SELECT hunter2 FROM person WHERE hunter2 = 'hunter2'"))
 
 
-def test_the_names_of_all_columns_are_told() -> None:
-    query = guard(
-        "SELECT x.a AS z FROM (SELECT person_source_value AS a FROM person) x WHERE Gender_Concept_Id = 1"
-    )
-    assert query.names == {"a", "person_source_value", "gender_concept_id"}
-
-
 def test_columns_of_table_functions_must_be_declared() -> None:
     assert guard("SELECT s.n, s.n + 1 FROM generate_series(1, 3) AS s(n)").sql
     assert guard("SELECT s.s FROM generate_series(1, 3) AS s").sql

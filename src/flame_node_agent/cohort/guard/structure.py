@@ -141,6 +141,7 @@ def check_structure(query: exp.Expr) -> None:
                 if argument not in NODES[kind] and _given(value):
                     _refuse(node, value)
             _check_star(node)
+            _check_bare(node)
         elif kind is exp.Anonymous:
             _check_unknown_call(node)
         elif kind not in FUNCTION_NODES:
@@ -168,6 +169,12 @@ def _check_unknown_call(call: exp.Expr) -> None:
     name = call.this
     if not isinstance(name, str) or name.lower() not in FUNCTIONS:
         raise Refused(400, not_allowed(call.name[:63]))
+
+
+def _check_bare(node: exp.Expr) -> None:
+    """Texts that sqlglot turns into words, as in date_part('year', x), must be a word."""
+    if isinstance(node, exp.Var) and not (node.name.isascii() and node.name.isidentifier()):
+        raise Refused(400, f"This form of {node.key} is not allowed in a query.")
 
 
 def _check_star(node: exp.Expr) -> None:
