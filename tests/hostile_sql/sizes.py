@@ -25,6 +25,7 @@ STATEMENTS: list[tuple[str, str]] = [
     ("SELECT " + "null[" * 30 + "1" + "]" * 30, "deep indexes, which double the work with each level"),
     ("SELECT " + "date(" * 30 + "a" + ")" * 30, "deep conversions, which double the work with each level"),
     (_filled("SELECT 1 WHERE a", " BETWEEN 1 AND 2"), "a chain of BETWEEN"),
+    (_filled("SELECT 1 FROM person", ", person"), "a join that takes longer to plan than to wait for"),
     (_filled("SELECT '", "a"), "a text that does not end"),
     (_filled("SELECT 1 ", "/*"), "comments that do not end"),
     (_filled("SELECT 1 ", ";"), "empty statements"),

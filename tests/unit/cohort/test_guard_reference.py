@@ -22,5 +22,5 @@ def test_the_page_has_the_text_of_every_refusal() -> None:
     texts = re.findall(r'Refused\(\s*400,\s*f?"([^"]+)"', source)
     assert len(texts) > 10
     for text in texts:
-        for piece in re.split(r"\{[^}]*\}", text):
+        for piece in re.split(r"\{[^}]*\}", text):  # what is filled in
             assert piece.strip() in page, text

@@ -13,6 +13,9 @@ from flame_node_agent.errors import Refused
 
 SCHEMA = "omop"
 
+MOST = 100
+"""Tables that a query may name, each mention counted. Planning takes PostgreSQL far longer than they would tell."""
+
 
 def pin_tables(query: exp.Expr) -> None:
     """Check every table reference of ``query`` and qualify those that are no CTE with the schema, in place.
@@ -23,7 +26,10 @@ def pin_tables(query: exp.Expr) -> None:
     for common in query.find_all(exp.CTE):
         if common.alias.startswith("pg_"):
             raise Refused(400, "Names of common table expressions must not begin with 'pg_'.")
-    for table in list(query.find_all(exp.Table)):
+    tables = list(query.find_all(exp.Table))
+    if len(tables) > MOST:
+        raise Refused(400, f"A query may name at most {MOST} tables.")
+    for table in tables:
         _pin(table)
     for lateral in query.find_all(exp.Lateral):
         _check_lateral(lateral)
