@@ -73,7 +73,9 @@ class _Answer:
         Only the type is logged: the text of a database's error holds SQL and values.
         """
         if self.status:
-            log.warning("response.aborted", route=_route(scope), sent=self._sent, error=type(error).__name__)
+            # Starlette wraps what it could have answered, had the answer not begun.
+            kind = type(error.__cause__ or error).__name__
+            log.warning("response.aborted", route=_route(scope), sent=self._sent, error=kind)
             return
         log.error("request.crashed", method=scope["method"], route=_route(scope), error=type(error).__name__)
         answer = PlainTextResponse("Internal Server Error", status_code=500, headers={"Connection": "close"})

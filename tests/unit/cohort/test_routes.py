@@ -26,6 +26,19 @@ EVERY_ROUTE = (
 SUPPRESSED = {"record_count": 0, "data": [], "suppressed": True}
 OTHER_KEY = Keyring("QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=")
 
+SCOPE = {
+    "type": "http",
+    "method": "POST",
+    "path": "/cohort/dataframe",
+    "raw_path": b"/cohort/dataframe",
+    "root_path": "",
+    "query_string": b"",
+    "headers": [
+        (b"content-type", b"application/json"),
+        *((name.lower().encode(), value.encode()) for name, value in INTERNAL.items()),
+    ],
+}
+
 
 @pytest.fixture
 def service() -> Service:
@@ -248,20 +261,8 @@ async def test_query_is_cancelled_when_its_caller_goes() -> None:
     async def send(message: object) -> None:
         sent.append(message)
 
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/cohort/dataframe",
-        "raw_path": b"/cohort/dataframe",
-        "root_path": "",
-        "query_string": b"",
-        "headers": [
-            (b"content-type", b"application/json"),
-            *((name.lower().encode(), value.encode()) for name, value in INTERNAL.items()),
-        ],
-    }
     with capture_logs() as logs:
-        serving = asyncio.create_task(service.app(scope, receive, send))
+        serving = asyncio.create_task(service.app(SCOPE, receive, send))
         async with asyncio.timeout(30):
             while not service.engine.statements:
                 await asyncio.sleep(0.01)
@@ -275,3 +276,25 @@ async def test_query_is_cancelled_when_its_caller_goes() -> None:
 def test_project_is_known_by_its_uuid() -> None:
     assert Project(str(PROJECT)).uuid == UUID(str(PROJECT))
     assert Project("project-7").uuid is None
+
+
+async def test_answer_that_breaks_off_has_no_end() -> None:
+    service = assemble(COHORT_ROW_LEVEL="live")
+    people = [(0, number, str(number), None, str(number)) for number in range(1, 13)]
+    service.engine.batches = [people, [(1, 1, "1", None, None)], [(1, 3, "3", None, None)]]
+    content = httpx.Request("POST", "http://x", json=service.rows_of(QUERY)).content
+    messages = [{"type": "http.request", "body": content, "more_body": False}]
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> dict[str, object]:
+        return messages.pop() if messages else await asyncio.Event().wait()
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    with capture_logs() as logs:
+        await service.app(SCOPE, receive, send)
+    assert [message["type"] for message in sent] == ["http.response.start"] + ["http.response.body"] * 2
+    assert all(message["more_body"] for message in sent[1:])
+    assert [entry["error"] for entry in logs if entry["event"] == "response.aborted"] == ["RowsOutOfOrder"]
+    assert [entry["complete"] for entry in logs if entry["event"] == "request.finished"] == [False]
