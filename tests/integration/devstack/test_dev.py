@@ -6,7 +6,6 @@ import os
 import signal
 import stat
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,56 +135,6 @@ def test_the_hub_adapter_may_delete_projects_that_the_hub_has_forgotten(ready: d
         assert http.delete("/local", params={"project_id": str(uuid.uuid4())}).status_code == 200
 
 
-def test_a_query_at_the_hub_is_answered_with_numbers(ready: dict[str, Any]) -> None:
-    admin = ready["hub"]["admin_url"]
-    query_id = str(uuid.uuid4())
-    payload = {
-        "query": "SELECT person_id FROM omop.person",
-        "query_name": "everybody",
-        "query_id": query_id,
-        "project_id": str(uuid.uuid4()),
-    }
-    with httpx.Client(base_url=admin, trust_env=False) as hub:
-        order = {"task_type": "cohort_query", "payload": payload}
-        task_id = hub.post("/tasks", json=order).raise_for_status().json()["id"]
-
-        def done() -> bool:
-            tasks = {task["id"]: task for task in hub.get("/tasks").raise_for_status().json()}
-            return bool(tasks[task_id]["status"] == "COMPLETED")
-
-        wait_for(done, 60)
-        found = hub.get(f"/cohort/{query_id}").raise_for_status().json()
-    assert found["trust_record_counts"] == {ready["task_hub"]["trust_id"]: 10_000}
-
-
-def test_the_trust_is_online_at_its_hub(ready: dict[str, Any]) -> None:
-    def online() -> bool:
-        (trust,) = httpx.get(f"{ready['task_hub']['api_url']}/trust/health", trust_env=False).json()
-        assert (trust["trust_id"], trust["trust_name"]) == (
-            ready["task_hub"]["trust_id"],
-            ready["task_hub"]["trust_name"],
-        )
-        return bool(trust["online"])
-
-    wait_for(online, 30)
-
-
-def test_the_patients_are_open_to_a_look_by_owner_and_reader(ready: dict[str, Any]) -> None:
-    for dsn in ready["omop"].values():
-        with psycopg.connect(dsn) as connection:
-            assert connection.execute("SELECT count(*) FROM omop.person").fetchone() == (10_000,)
-    with (
-        psycopg.connect(ready["omop"]["reader_dsn"]) as reader,
-        pytest.raises(psycopg.errors.InsufficientPrivilege),
-    ):
-        reader.execute("SET TRANSACTION READ WRITE; DELETE FROM omop.person")
-
-
-def test_the_reader_may_not_enter_the_agents_database(ready: dict[str, Any]) -> None:
-    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        psycopg.connect(ready["omop"]["reader_dsn"].rpartition("/")[0] + "/flame")
-
-
 async def test_the_stores_are_open_to_a_look(ready: dict[str, Any]) -> None:
     with psycopg.connect(ready["postgres"]["dsn"]) as connection:
         assert connection.execute("SELECT current_database()").fetchone() == ("flame",)
@@ -253,16 +202,7 @@ def test_state_and_addresses_outlive_the_command(dev: DevCommand, ready: dict[st
     assert not dev.ready_file.exists()
     assert "nothing of the stack is running any more" in dev.output
 
-    options = (
-        "--hub-profile",
-        "0.13",
-        "--hub-task-routes",
-        "named",
-        "--hub-rate-limits",
-        "--omop-persons",
-        "500",
-    )
-    again = DevCommand(dev.ready_file.parent, *options)
+    again = DevCommand(dev.ready_file.parent, "--hub-profile", "0.13", "--omop-persons", "500")
     try:
         now = again.ready()
         fleeting = {"pids", "analyses", "hub_adapter_token"}
@@ -275,7 +215,6 @@ def test_state_and_addresses_outlive_the_command(dev: DevCommand, ready: dict[st
         ]
         with psycopg.connect(now["omop"]["reader_dsn"]) as connection:
             assert connection.execute("SELECT count(*) FROM omop.person").fetchone() == (500,)
-        assert set(polls_by_name(now["task_hub"], times=31)) == {200, 429}
         with Caller(now["result_url"], ready["analyses"][0]["token"]).http as http:
             assert http.get("/local/tags").status_code == 200
         with Caller(now["result_url"], now["analyses"][2]["token"]).http as http:
@@ -288,28 +227,11 @@ def test_state_and_addresses_outlive_the_command(dev: DevCommand, ready: dict[st
     wait_for(lambda: running(family) == [])
 
 
-def test_ctrl_c_does_not_wait_for_a_million_patients(tmp_path: Path) -> None:
-    command = DevCommand(tmp_path, "--omop-persons", "3000000")
-    wait_for(lambda: "synthetic OMOP database" in command.output, 60)
-    family = command.family()
-    began = time.monotonic()
-    assert command.end(signal.SIGINT) == 0
-    assert time.monotonic() - began < 15  # loading them takes longer, on any machine
-    wait_for(lambda: running(family) == [])
-
-
 def test_an_unknown_hub_profile_is_named(tmp_path: Path) -> None:
     command = DevCommand(tmp_path, "--hub-profile", "1.0")
     assert command.process.wait(30) == 2
     assert "0.8.21" in command.output
     assert "1.0" in command.output
-
-
-def polls_by_name(hub: dict[str, str], *, times: int) -> list[int]:
-    """The statuses of so many polls on the routes of older hubs."""
-    with httpx.Client(headers={"Authorization": hub["trust_api_key"]}, trust_env=False) as trust:
-        url = f"{hub['api_url']}/tasks/{hub['trust_name']}/pending"
-        return [trust.get(url).status_code for _ in range(times)]
 
 
 def answers(url: str) -> bool:
