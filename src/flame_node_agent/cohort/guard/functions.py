@@ -168,7 +168,7 @@ def name_of(call: exp.Func) -> str:
     if isinstance(call, exp.Anonymous):
         return call.name.lower()[:63]
     emitted = re.match(r"[A-Za-z_][A-Za-z0-9_]*", call.sql(dialect="postgres"))
-    if emitted and emitted.group().lower() not in FUNCTIONS:
+    if emitted and emitted.group().lower() not in FUNCTIONS | {"cast"}:
         return emitted.group().lower()[:63]
     return call.sql_name().lower()
 
