@@ -12,7 +12,7 @@ import httpx
 
 from flame_node_agent.devstack.running_hub import RunningHub
 from flame_node_agent.devstack.testing import LazyParts
-from tests.acceptance.hub_agents import Trust, serving_trust
+from tests.acceptance.hub_agents import Trust, awaited, serving_trust
 from tests.acceptance.task_listening import Listening, Reply, Request
 
 _PASSED_ON = ("authorization", "content-type", "x-trust-api-key")
@@ -59,6 +59,10 @@ class Witness(Listening):
     def reports(self, task_id: str) -> list[Passage]:
         """The reports of one task."""
         return self.seen("POST", f"/tasks/{task_id}/result")
+
+    def await_reports(self, task_id: str, number: int) -> list[Passage]:
+        """Wait for so many reports of a task, and give all; the hub has noted the last one a moment before."""
+        return awaited(lambda: found if len(found := self.reports(task_id)) >= number else None)
 
     def heartbeats(self) -> list[Passage]:
         return self.seen("POST", "heartbeat")

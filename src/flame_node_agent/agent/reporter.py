@@ -93,14 +93,16 @@ class Reporter:
                 await self._wake.wait(spread(LOOK_SECONDS))
 
     async def stop(self, grace: float) -> None:
-        """Begin nothing new; let what is under way arrive for ``grace`` seconds, then hand the rest back."""
+        """Report for ``grace`` seconds what is finished already, as far as the hub takes it; hand the rest back."""
+        with contextlib.suppress(TimeoutError, DatabaseUnavailable):
+            async with asyncio.timeout(grace):
+                while await self._claim() or self._running:
+                    await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
         self._stopping = True
         self._wake.nudge()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_BACK_SECONDS), self._claiming:
                 pass
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace)
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
