@@ -18,7 +18,7 @@ from tests.acceptance.hub_agents import Trust, awaited, serving_trust
 from tests.acceptance.task_services import StandIn
 from tests.acceptance.task_witness import Passage, Witness, watched_trust
 
-INTERVAL = 0.4
+INTERVAL = 0.5
 SETTINGS = {"HEARTBEAT_INTERVAL_SECONDS": str(INTERVAL), "HEALTH_COLLECT_INTERVAL_SECONDS": "0.3"}
 QUERY = "SELECT person_id FROM omop.person"
 UNKNOWN = {"hub_version": None, "hub_key_match": None, "hub_key_fingerprint": None}
@@ -29,6 +29,27 @@ def services() -> Iterator[StandIn]:
     with StandIn() as services:
         yield services
         services.open.set()
+
+
+@pytest.fixture(scope="module")
+def services_of_site() -> Iterator[StandIn]:
+    with StandIn() as services:
+        yield services
+
+
+@pytest.fixture(scope="module")
+def site(
+    parts: LazyParts, tmp_path_factory: pytest.TempPathFactory, services_of_site: StandIn
+) -> Iterator[tuple[Trust, Witness, StandIn]]:
+    """One agent for all that do not need to see how it begins."""
+    url = services_of_site.url
+    overrides = {"IMAGING_API_URL": url, "FL_CLIENT_IMAGE_TAG": "1.2.3", **SETTINGS}
+    hub, directory = parts.hub(fresh=True), tmp_path_factory.mktemp("agent")
+    with watched_trust(parts, directory, hub, url, **overrides) as (trust, witness):
+        yield trust, witness, services_of_site
+
+
+type Site = tuple[Trust, Witness, StandIn]
 
 
 def longest_pause(beats: list[Passage]) -> float:
@@ -59,87 +80,77 @@ def more_beats(witness: Witness, number: int) -> list[Passage]:
     return awaited(look)
 
 
-def test_heartbeats_never_pause_while_queries_run(
-    parts: LazyParts, tmp_path: Path, services: StandIn
-) -> None:
+def test_heartbeats_never_pause_while_queries_run(site: Site) -> None:
     """All places for queries are taken for the time of twenty heartbeats, and an import as long runs beside them."""
-    hub = parts.hub(fresh=True)
+    trust, witness, services = site
     services.open.clear()
-    overrides = {"IMAGING_API_URL": services.url, **SETTINGS}
-    with watched_trust(parts, tmp_path, hub, services.url, **overrides) as (trust, witness):
-        asked = [trust.ask(QUERY, str(uuid4())) for _ in range(6)]
-        asked.append(hub.order_task("delete_imaging", imaging_project_id=str(uuid4())))
-        awaited(lambda: services.in_hand >= 5 or None)
-        beats = more_beats(witness, 20)
-        assert all(hub.tasks()[task_id]["status"] == "IN_PROGRESS" for task_id in asked)
-        assert longest_pause(beats) <= 2 * INTERVAL
-        assert online(trust)
-        services.open.set()
-        assert {trust.closed(task_id)["status"] for task_id in asked} == {"COMPLETED"}
+    asked = [trust.ask(QUERY, str(uuid4())) for _ in range(6)]
+    asked.append(trust.hub.order_task("delete_imaging", imaging_project_id=str(uuid4())))
+    awaited(lambda: services.in_hand >= 5 or None)
+    beats = more_beats(witness, 20)
+    known = trust.hub.tasks()
+    assert all(known[task_id]["status"] == "IN_PROGRESS" for task_id in asked)
+    assert longest_pause(beats) <= 2 * INTERVAL
+    assert online(trust)
+    services.open.set()
+    assert {trust.closed(task_id)["status"] for task_id in asked} == {"COMPLETED"}
 
 
-def test_hub_accepts_the_health_that_heartbeats_carry(
-    parts: LazyParts, tmp_path: Path, services: StandIn
-) -> None:
+def test_hub_accepts_the_health_that_heartbeats_carry(site: Site) -> None:
     """The hub checks the form of each snapshot; all seven services are in it, with what was seen of them."""
-    hub = parts.hub()
-    overrides = {"IMAGING_API_URL": services.url, "FL_CLIENT_IMAGE_TAG": "1.2.3", **SETTINGS}
-    with watched_trust(parts, tmp_path, hub, services.url, **overrides) as (trust, witness):
-        full = awaited(lambda: next((each for each in witness.heartbeats() if each.request.body), None))
-        more_beats(witness, 2)
-        assert {beat.status for beat in witness.heartbeats()} == {200}
-        told = full.sent()["services"]
-        assert told["data-access-api"]["status"] in {"healthy", "degraded"}
-        assert told["data-access-api"]["version"] == "stand-in"
-        assert told["xnat"]["status"] == "down"
-        assert told["fl-client"] == {"status": "unknown", "version": "1.2.3", "response_ms": None}
-        assert sorted(told) == [
-            "data-access-api",
-            "dicom",
-            "fl-client",
-            "imaging-api",
-            "omop",
-            "trust-api",
-            "xnat",
-        ]
-        assert online(trust)
+    trust, witness, _ = site
+    full = awaited(lambda: next((each for each in witness.heartbeats() if each.request.body), None))
+    assert full.status == 200
+    told = full.sent()["services"]
+    assert told["data-access-api"]["status"] in {"healthy", "degraded"}
+    assert told["data-access-api"]["version"] == "stand-in"
+    assert told["xnat"]["status"] == "down"
+    assert told["fl-client"] == {"status": "unknown", "version": "1.2.3", "response_ms": None}
+    assert sorted(told) == [
+        "data-access-api",
+        "dicom",
+        "fl-client",
+        "imaging-api",
+        "omop",
+        "trust-api",
+        "xnat",
+    ]
+    assert online(trust)
 
 
-def test_heartbeat_whose_health_the_hub_refuses_is_repeated_without_it(
-    parts: LazyParts, tmp_path: Path, services: StandIn
-) -> None:
-    hub = parts.hub(fresh=True)
-    with watched_trust(parts, tmp_path, hub, services.url, **SETTINGS) as (trust, witness):
-        awaited(lambda: next((each for each in witness.heartbeats() if each.request.body), None))
-        hub.fault(match="POST /api/trust/heartbeat", status=422, count=1)
-        awaited(lambda: next((each for each in witness.heartbeats() if each.status == 422), None))
-        more_beats(witness, 2)
-        beats = witness.heartbeats()
-        place = next(number for number, beat in enumerate(beats) if beat.status == 422)
-        refused, repeated, following = beats[place : place + 3]
-        assert refused.request.body
-        assert (repeated.status, repeated.request.body) == (200, b"")
-        assert repeated.request.at - refused.request.at < INTERVAL
-        assert following.request.body
-        assert trust.log().count("heartbeat.snapshot_refused") == 1
+def test_heartbeat_whose_health_the_hub_refuses_is_repeated_without_it(site: Site) -> None:
+    trust, witness, _ = site
+    awaited(lambda: next((each for each in witness.heartbeats() if each.request.body), None))
+    trust.hub.fault(match="POST /api/trust/heartbeat", status=422, count=1)
+    awaited(lambda: next((each for each in witness.heartbeats() if each.status == 422), None))
+    more_beats(witness, 2)
+    beats = witness.heartbeats()
+    place = next(number for number, beat in enumerate(beats) if beat.status == 422)
+    refused, repeated, following = beats[place : place + 3]
+    assert refused.request.body
+    assert (repeated.status, repeated.request.body) == (200, b"")
+    assert repeated.request.at - refused.request.at < INTERVAL
+    assert following.request.body
+    assert trust.log().count("heartbeat.snapshot_refused") == 1
 
 
-def test_heartbeats_come_back_with_the_hub(parts: LazyParts, tmp_path: Path, services: StandIn) -> None:
+def test_heartbeats_come_back_with_the_hub(site: Site) -> None:
     """They are not stretched by an outage, and the loss is told once, not at each of them."""
-    hub = parts.hub(fresh=True)
-    with watched_trust(parts, tmp_path, hub, services.url, **SETTINGS) as (trust, witness):
-        more_beats(witness, 1)
-        hub.kill()
-        begin = len(witness.heartbeats())
-        awaited(lambda: len(witness.heartbeats()) >= begin + 6 or None)
-        hub.restart()
-        beats = more_beats(witness, 2)
-        assert longest_pause([*witness.heartbeats()[begin : begin + 6]]) <= 2 * INTERVAL
-        assert longest_pause(beats) <= 2 * INTERVAL
-        assert online(trust)
-        awaited(lambda: "heartbeat.recovered" in trust.log() or None)
-        loud = [line for line in trust.log().splitlines() if "heartbeat.failed" in line and "warning" in line]
-        assert 1 <= len(loud) <= 2
+    trust, witness, _ = site
+    more_beats(witness, 1)
+    trust.hub.kill()
+    begin = len(witness.heartbeats())
+    awaited(lambda: len(witness.heartbeats()) >= begin + 4 or None)
+    away = witness.heartbeats()[begin : begin + 4]
+    assert not [beat.status for beat in away[1:] if beat.status is not None]
+    trust.hub.restart()
+    beats = more_beats(witness, 2)
+    assert longest_pause(away) <= 2 * INTERVAL
+    assert longest_pause(beats) <= 2 * INTERVAL
+    assert online(trust)
+    awaited(lambda: "heartbeat.recovered" in trust.log() or None)
+    loud = [line for line in trust.log().splitlines() if "heartbeat.failed" in line and "warning" in line]
+    assert 1 <= len(loud) <= 2
 
 
 def test_health_follows_what_the_hub_says(parts: LazyParts, tmp_path: Path, services: StandIn) -> None:
