@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.cohort import cohort_times
 from benchmarks.measures import GIB, KIB, MIB, health_during_upload, small_results, transfers
 from benchmarks.report import Measured, claims, human, write
 from benchmarks.stack import running_stack
@@ -30,7 +31,8 @@ def main(
     console = Console()
     measured = Measured(largest=max(sizes))
     block = os.urandom(BLOCK)
-    with running_stack() as stack:
+    persons = 20_000 if quick else 1_000_000
+    with running_stack(persons) as stack:
         for size, repeats in sizes.items():
             console.print(f"Transfers of {human(size)}, each way {repeats} times …")
             with console.status("") as status:
@@ -53,6 +55,11 @@ def main(
                 poll_interval=POLL_SECONDS,
                 say=status.update,
             )
+        console.print(f"Cohorts of half of {persons:,} persons …")
+        with console.status("") as status:
+            measured.cohorts = cohort_times(stack, 2 if quick else 5, status.update)
+        measured.persons = persons
+        measured.data_access_memory = stack.peak_memory("data_access")
     path = write(measured, out)
     found = claims(measured)
     for claim in found:

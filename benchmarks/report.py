@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib as mpl
 import psutil
 
+from benchmarks.cohort import CohortTime
 from benchmarks.measures import GIB, KIB, MIB, Health, SmallResults, Transfer
 from benchmarks.tasks import TaskLatency, TaskRate
 from flame_node_agent import __version__
@@ -28,6 +29,9 @@ class Measured:
     health: Health | None = None
     task_rate: TaskRate | None = None
     task_latency: TaskLatency | None = None
+    cohorts: list[CohortTime] = field(default_factory=list)
+    persons: int = 0
+    data_access_memory: int = 0
     largest: int = 0
 
     def find(self, what: str, size: int) -> Transfer:
@@ -97,7 +101,26 @@ def claims(measured: Measured) -> list[Claim]:
                 rate.per_second >= 100,
             )
         )
+    found.extend(_cohort_claims(measured))
     return found
+
+
+def _cohort_claims(measured: Measured) -> list[Claim]:
+    if not measured.cohorts:
+        return []
+    memory = measured.data_access_memory
+    return [
+        *(
+            Claim(
+                f"Statistics of {cohort.rows:,} {cohort.name} against a statement written by hand",
+                "≤ 1.5 times",
+                f"{cohort.ratio:.2f} times",
+                cohort.ratio <= 1.5,
+            )
+            for cohort in measured.cohorts
+        ),
+        Claim("Peak memory of data-access-api", "≤ 150 MiB", f"{memory / MIB:.0f} MiB", memory <= 150 * MIB),
+    ]
 
 
 def write(measured: Measured, directory: Path) -> Path:
@@ -172,7 +195,7 @@ def write(measured: Measured, directory: Path) -> Path:
             ),
             "",
         ]
-    lines += _tasks(measured)
+    lines += [*_tasks(measured), *_cohorts(measured)]
     path = directory / "README.md"
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
@@ -191,6 +214,29 @@ def _tasks(measured: Measured) -> list[str]:
             f" first result to the last. {latency.tasks} single ones at an idle node, which polls every"
             f" {latency.poll_interval:g} s, took from creation to result p50 {latency.p50:.1f} s,"
             f" p99 {latency.p99:.1f} s."
+        ),
+        "",
+    ]
+
+
+def _cohorts(measured: Measured) -> list[str]:
+    if not measured.cohorts:
+        return []
+    return [
+        "## Cohorts",
+        "",
+        (
+            f"Half of {measured.persons:,} synthetic persons, counted by `POST /cohort` over HTTP and, in turn, by one"
+            " SQL statement written by hand, which returns the same counts, ages and sexes without any disclosure control."
+            " Medians; nothing is remembered between the turns."
+        ),
+        "",
+        *_table(
+            ["cohort", "rows", "POST /cohort", "by hand", "ratio"],
+            [
+                [c.name, f"{c.rows:,}", f"{c.service:.2f} s", f"{c.by_hand:.2f} s", f"{c.ratio:.2f}"]
+                for c in measured.cohorts
+            ],
         ),
         "",
     ]

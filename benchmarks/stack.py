@@ -20,7 +20,7 @@ import psutil
 
 from benchmarks.client import Target
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Stack:
         """A node whose key is on this node's own curve."""
         return str(self.ready["nodes"][0]["id"])
 
-    def peak_memory(self) -> int:
-        """Highest resident memory of the agent in bytes since the last :meth:`forget_peak`."""
-        for line in Path(f"/proc/{self.agent.pid}/status").read_text().splitlines():
+    def peak_memory(self, part: str = "agent") -> int:
+        """Highest resident memory of a part in bytes since its start, or since the last :meth:`forget_peak`."""
+        for line in Path(f"/proc/{self.ready['pids'][part]}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
         raise RuntimeError("this system does not tell a process' peak memory")
@@ -58,13 +58,14 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack() -> Iterator[Stack]:
+def running_stack(omop_persons: int) -> Iterator[Stack]:
     """Start the stack in a directory of its own; stop it and remove the directory at the end."""
     with tempfile.TemporaryDirectory(prefix="flame-node-bench-") as directory:
         Path(directory).chmod(0o711)  # PostgreSQL may run under another account
         ready_file = Path(directory) / "ready.json"
         command = [sys.executable, "-m", "flame_node_agent", "dev"]
         command += ["--state-dir", f"{directory}/state", "--ready-file", str(ready_file)]
+        command += ["--omop-persons", str(omop_persons)]
         with Path(directory, "stack.log").open("w") as output:
             process = subprocess.Popen(
                 command,
