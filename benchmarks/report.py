@@ -227,7 +227,7 @@ def _cohorts(measured: Measured) -> list[str]:
         "",
         (
             f"Half of {measured.persons:,} synthetic persons, counted by `POST /cohort` over HTTP and, in turn, by one"
-            " SQL statement written by hand, which returns the same counts, ages and sexes without any disclosure control."
+            " SQL statement written by hand for the same counts, ages and sexes, without disclosure control."
             " Medians; nothing is remembered between the turns."
         ),
         "",
