@@ -30,7 +30,7 @@ def test_query_of_an_agent_that_is_told_to_stop_is_run_by_the_next(
     parts: LazyParts, tmp_path: Path, services: StandIn
 ) -> None:
     """It is handed back at once: the next agent need not wait for the lease, which is a minute here."""
-    hub, database = parts.hub(fresh=True), parts.new_database()
+    hub, database = parts.hub(), parts.new_database()
     settings = {**database.variables(), "TASKS__LEASE_SECONDS": "120", "SHUTDOWN_GRACE_SECONDS": "2.5"}
     services.open.clear()
     first, second = tmp_path / "first", tmp_path / "second"
@@ -54,7 +54,7 @@ def test_query_of_an_agent_that_is_told_to_stop_is_run_by_the_next(
 def test_query_that_ends_in_time_is_reported_by_the_agent_that_stops(
     parts: LazyParts, tmp_path: Path, services: StandIn
 ) -> None:
-    hub = parts.hub(fresh=True)
+    hub = parts.hub()
     services.open.clear()
     with watched_trust(parts, tmp_path, hub, services.url, SHUTDOWN_GRACE_SECONDS="30") as (trust, witness):
         task_id = trust.ask(QUERY, str(uuid4()))
@@ -71,7 +71,7 @@ def test_two_agents_on_one_journal_share_the_work(
     parts: LazyParts, tmp_path: Path, services: StandIn
 ) -> None:
     """Each may run two tasks at once: four that run together take both. No task is run or reported twice."""
-    hub, database = parts.hub(fresh=True), parts.new_database()
+    hub, database = parts.hub(), parts.new_database()
     settings = {**database.variables(), "TASKS__PARALLEL": "2", "TASKS__PARALLEL_BY_TYPE": "cohort_query=2"}
     services.open.clear()
     with ExitStack() as stack:

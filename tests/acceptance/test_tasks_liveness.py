@@ -155,7 +155,7 @@ def test_heartbeats_come_back_with_the_hub(site: Site) -> None:
 
 def test_health_follows_what_the_hub_says(parts: LazyParts, tmp_path: Path, services: StandIn) -> None:
     """Nothing is known before the first answer, all after it; and nothing again once the hub has said no."""
-    hub = parts.hub(fresh=True)
+    hub = parts.hub()
     hub.fault(match="POST /api/trust/heartbeat", status=503)
     with serving_trust(parts, tmp_path, hub, services.url, **SETTINGS) as trust:
         awaited(lambda: "heartbeat.failed" in trust.log() or None)
@@ -174,7 +174,7 @@ def test_health_follows_what_the_hub_says(parts: LazyParts, tmp_path: Path, serv
 def test_hub_that_seals_with_another_key_is_told_from_one_that_does_not_say(
     parts: LazyParts, tmp_path: Path, services: StandIn
 ) -> None:
-    hub = parts.hub(fresh=True)
+    hub = parts.hub()
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     with watched_trust(parts, tmp_path, hub, services.url, AES_KEY_BASE64=key, **SETTINGS) as (
         trust,

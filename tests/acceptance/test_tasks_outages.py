@@ -27,6 +27,12 @@ OK, CONFLICT = 200, 409
 STALE = ("--stale-seconds", "1.5", "--stale-scan-seconds", "0.2")
 
 
+@pytest.fixture(scope="module")
+def stale_hub(parts: LazyParts) -> RunningHub:
+    """It hands out again what nobody has reported for a moment."""
+    return parts.hub(task_options=STALE)
+
+
 @pytest.fixture
 def services() -> Iterator[StandIn]:
     with StandIn() as services:
@@ -137,7 +143,7 @@ def test_results_arrive_when_the_hub_comes_back_from_an_outage(
     parts: LazyParts, tmp_path: Path, services: StandIn
 ) -> None:
     """It goes while tasks run, and is away when they are done."""
-    hub = parts.hub(fresh=True)
+    hub = parts.hub()
     services.open.clear()
     with watched_trust(parts, tmp_path, hub, services.url, **HASTY) as (trust, witness):
         tasks = asked(trust, 6)
@@ -151,10 +157,9 @@ def test_results_arrive_when_the_hub_comes_back_from_an_outage(
 
 
 def test_task_that_comes_again_is_answered_from_the_journal(
-    parts: LazyParts, tmp_path: Path, services: StandIn
+    parts: LazyParts, tmp_path: Path, stale_hub: RunningHub, services: StandIn
 ) -> None:
     """The hub has thanked for the report and lost it; half an hour later it hands the task out again."""
-    hub = parts.hub(task_options=STALE)
     lost: list[str] = []
 
     def lose_first(request: Request) -> Reply | None:
@@ -163,7 +168,7 @@ def test_task_that_comes_again_is_answered_from_the_journal(
         lost.append(request.path)
         return Reply(200, b'{"message": "recorded"}')
 
-    with watched_trust(parts, tmp_path, hub, services.url, **HASTY) as (trust, witness):
+    with watched_trust(parts, tmp_path, stale_hub, services.url, **HASTY) as (trust, witness):
         witness.before = lose_first
         (task_id,) = tasks = asked(trust, 1)
         task = trust.closed(task_id)
@@ -174,14 +179,13 @@ def test_task_that_comes_again_is_answered_from_the_journal(
 
 
 def test_task_that_is_handed_out_again_while_it_runs_is_run_once(
-    parts: LazyParts, tmp_path: Path, services: StandIn
+    parts: LazyParts, tmp_path: Path, stale_hub: RunningHub, services: StandIn
 ) -> None:
-    hub = parts.hub(task_options=STALE)
     services.open.clear()
-    with watched_trust(parts, tmp_path, hub, services.url, **HASTY) as (trust, witness):
+    with watched_trust(parts, tmp_path, stale_hub, services.url, **HASTY) as (trust, witness):
         (task_id,) = asked(trust, 1)
-        awaited(lambda: hub.tasks()[task_id]["retry_count"] or None)
-        awaited(lambda: hub.tasks()[task_id]["status"] == "IN_PROGRESS" or None)
+        awaited(lambda: stale_hub.tasks()[task_id]["retry_count"] or None)
+        awaited(lambda: stale_hub.tasks()[task_id]["status"] == "IN_PROGRESS" or None)
         services.open.set()
         assert trust.closed(task_id)["status"] == "COMPLETED"
         assert len(services.calls) == 1
@@ -219,7 +223,7 @@ def test_outcome_survives_a_crash_before_it_is_reported(
     parts: LazyParts, tmp_path: Path, services: StandIn
 ) -> None:
     """The agent is killed when the work is done and the hub refuses to listen; the next start only reports."""
-    hub = parts.hub(fresh=True)
+    hub = parts.hub()
     hub.fault(match="POST /api/tasks/*", status=503)
     with serving_trust(parts, tmp_path, hub, services.url, **HASTY) as trust:
         (task_id,) = asked(trust, 1)

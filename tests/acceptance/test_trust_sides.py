@@ -60,7 +60,7 @@ def test_both_sides_work_in_one_process(
     ("sides", "missing", "reason"),
     [
         ("tasks", ["TRUST_API_KEY", "AES_KEY_BASE64", "CENTRAL_HUB_API_URL"], "the task side"),
-        ("both", ["TRUST_API_KEY_HEADER", "MINIO__BUCKET"], "the result side"),
+        ("both", ["TRUST_API_KEY", "MINIO__BUCKET"], "the result side"),
     ],
 )
 def test_side_that_is_configured_by_half_stops_the_start(
