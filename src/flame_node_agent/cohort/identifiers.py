@@ -1,7 +1,8 @@
 """Columns that identify a person directly are not given row by row.
 
-What is looked at are names: those of the query's columns, and those of the columns that its SELECT lists take values
-from, so that an alias does not help. Whoever names a column of the database otherwise has to tell the setting.
+What is looked at are names: those of the query's columns, and those of the columns that values are taken from, so that
+an alias does not help. Such a column may decide which rows there are and in which order (WHERE, ON, HAVING, GROUP BY,
+ORDER BY), and nothing else. Whoever names a column of the database otherwise has to tell the setting.
 """
 
 from __future__ import annotations
@@ -38,29 +39,44 @@ class DirectIdentifiers:
 
 
 def _sources(tree: exp.Expr) -> Iterator[str]:
-    """Columns that a SELECT list, of the query or of any part of it, takes values from."""
-    for select in tree.find_all(exp.Select):
-        for listed in select.expressions:
-            yield from (column.name for column in listed.find_all(exp.Column))
+    """Columns that values are taken from: by a SELECT list, by VALUES, by a function in FROM, by USING."""
+    for column in tree.find_all(exp.Column):
+        if not _decides_only(column):
+            yield column.name
+    for join in tree.find_all(exp.Join):
+        yield from (named.name for named in join.args.get("using") or ())
+
+
+def _decides_only(column: exp.Expr) -> bool:
+    """Whether the first clause around a column is one that gives no values."""
+    inside = column
+    while (outside := inside.parent) is not None:
+        if isinstance(outside, exp.Where | exp.Having | exp.Group) or inside is outside.args.get("on"):
+            return True
+        if isinstance(outside, exp.Order) and isinstance(outside.parent, exp.Query):
+            return True
+        if isinstance(outside, exp.Query | exp.From | exp.Join | exp.Lateral):
+            return False
+        inside = outside
+    return False
 
 
 def _renamed(tree: exp.Expr) -> bool:
     """Whether columns that nobody names are given other names by their place."""
-    by_alias = any(
-        alias.columns and (_is_table(alias.parent) or _lists_all(alias.parent))
-        for alias in tree.find_all(exp.TableAlias)
-    )
+    by_alias = any(alias.columns and not _names_each(alias.parent) for alias in tree.find_all(exp.TableAlias))
     by_branch = any(_lists_all(both.expression) for both in tree.find_all(exp.SetOperation))
     return by_alias or by_branch
 
 
-def _is_table(source: exp.Expr | None) -> bool:
-    """Whether it is a table of the database; a function in its place has no columns but those that the alias names."""
-    return isinstance(source, exp.Table) and not isinstance(source.this, exp.Func)
+def _names_each(source: exp.Expr | None) -> bool:
+    """Whether all columns of what an alias renames stand in the query: no table, no join of tables, no star."""
+    if isinstance(source, exp.CTE | exp.Lateral | exp.Subquery):
+        return _names_each(source.this)
+    if isinstance(source, exp.Table):
+        return isinstance(source.this, exp.Func)
+    return isinstance(source, exp.Query | exp.Values | exp.Func) and not _lists_all(source)
 
 
-def _lists_all(source: exp.Expr | None) -> bool:
+def _lists_all(source: exp.Expr) -> bool:
     """Whether a SELECT list in there is a star; the star of ``count(*)`` is none."""
-    return source is not None and any(
-        not isinstance(star.parent, exp.Count) for star in source.find_all(exp.Star)
-    )
+    return any(not isinstance(star.parent, exp.Count) for star in source.find_all(exp.Star))
