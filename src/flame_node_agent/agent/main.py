@@ -17,20 +17,19 @@ from fastapi import FastAPI
 
 from flame_node_agent import __version__
 from flame_node_agent.agent.identity import EXIT_CODE
-from flame_node_agent.agent.readiness import Readiness
 from flame_node_agent.agent.result_side import ResultSide
 from flame_node_agent.agent.serving import bind, make_server
 from flame_node_agent.agent.task_side import TaskSide
 from flame_node_agent.config.agent_settings import AgentSettings
-from flame_node_agent.errors import DatabaseUnavailable
 from flame_node_agent.hub.transport import Transport
 from flame_node_agent.results.app import create_operations_app
 from flame_node_agent.stores.database import Database
+from flame_node_agent.stores.migrating import migrate
 from flame_node_agent.telemetry import metrics
+from flame_node_agent.telemetry.readiness import Readiness
 
 log = structlog.get_logger(__name__)
 
-MIGRATION_PAUSE_SECONDS = 2.0
 HAND_BACK_SECONDS = 2.0
 """Of the grace period, for handing back what could not be finished."""
 
@@ -85,23 +84,9 @@ class Agent:
             side.schedule(scheduler)
         return scheduler
 
-    async def migrate(self) -> None:
-        """Bring the schema up to date, as soon as there is a database."""
-        while True:
-            try:
-                await self.database.migrate()
-            except DatabaseUnavailable as error:
-                log.warning("database.migration_postponed", error=str(error))
-            except Exception:  # the edge of a loop: such as a role that may not create tables, until it may
-                log.exception("loop.failed", loop="migration")
-                metrics.LOOP_ERRORS.labels("migration").inc()
-            else:
-                return
-            await asyncio.sleep(MIGRATION_PAUSE_SECONDS)
-
     async def work(self) -> None:
         """What every side does for as long as it runs, once there is a schema."""
-        await self.migrate()
+        await migrate(self.database)
         await asyncio.gather(*(side.work() for side in self.sides))
 
     async def stop(self, grace: float) -> None:

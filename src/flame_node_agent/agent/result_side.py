@@ -13,7 +13,6 @@ from flame_node_agent.agent.inbound import Inbound
 from flame_node_agent.agent.janitor import Janitor
 from flame_node_agent.agent.knowledge import Knowledge
 from flame_node_agent.agent.leases import Leases
-from flame_node_agent.agent.readiness import Readiness
 from flame_node_agent.agent.sending import Sending
 from flame_node_agent.agent.source import Pace
 from flame_node_agent.agent.worker import Worker
@@ -29,6 +28,7 @@ from flame_node_agent.stores.objects import ObjectStore
 from flame_node_agent.stores.outbox import Outbox
 from flame_node_agent.stores.retention import Retention
 from flame_node_agent.stores.staging import Staging
+from flame_node_agent.telemetry.readiness import Readiness
 
 GAUGES_INTERVAL_SECONDS = 15
 

@@ -18,6 +18,7 @@ from flame_node_agent.cohort.ports import CohortDependencies
 from flame_node_agent.cohort.row_level import RowLevel
 from flame_node_agent.cohort.statistics_route import StatisticsRoute
 from flame_node_agent.config.data_access import DataAccessSettings
+from flame_node_agent.telemetry.readiness import Readiness
 from flame_node_agent.wire.data_access import (
     AccessionIds,
     CohortRefusal,
@@ -52,7 +53,8 @@ def add_routes(app: FastAPI, deps: CohortDependencies, settings: DataAccessSetti
     admin = AdminKey(settings.cohort_admin_key_header, deps.keyring.shared_key_text)
     _add_reading(app, StatisticsRoute(deps), RowLevel(deps, settings), internal)
     _add_defining(app, Freezing(deps, settings), internal, admin)
-    _add_health(app, Health({"omop_database": deps.engine.check, "state_database": deps.snapshots.check}))
+    needs = {"omop_database": deps.engine.check, "state_database": deps.snapshots.check}
+    _add_health(app, Health(Readiness(needs)))
 
 
 def _add_reading(app: FastAPI, statistics: StatisticsRoute, rows: RowLevel, internal: InternalKey) -> None:

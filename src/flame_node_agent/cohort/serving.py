@@ -27,13 +27,11 @@ from flame_node_agent.cohort.release import CohortStatistics
 from flame_node_agent.cohort.snapshots import SnapshotStore
 from flame_node_agent.config.data_access import DataAccessSettings
 from flame_node_agent.crypto.envelope import Keyring
-from flame_node_agent.errors import DatabaseUnavailable
 from flame_node_agent.stores.database import Database
-from flame_node_agent.telemetry import metrics
+from flame_node_agent.stores.migrating import migrate
 
 log = structlog.get_logger(__name__)
 
-MIGRATION_PAUSE_SECONDS = 2.0
 FIRST_MIGRATION_SECONDS = 5.0
 """For which the first requests wait: a query that came before there are tables would fail for good at the hub."""
 COMPARING_SECONDS = 60.0
@@ -124,18 +122,3 @@ def load_policy(settings: DataAccessSettings) -> Policy:
     else:
         log.info("policy.active", source=str(policy.source), sha256=policy.sha256, threshold=policy.floor)
     return policy
-
-
-async def migrate(database: Database) -> None:
-    """Bring the schema of the state database up to date, as soon as there is one."""
-    while True:
-        try:
-            await database.migrate()
-        except DatabaseUnavailable as error:
-            log.warning("database.migration_postponed", error=str(error))
-        except Exception:  # the edge of a loop: such as a role that may not create tables, until it may
-            log.exception("loop.failed", loop="migration")
-            metrics.LOOP_ERRORS.labels("migration").inc()
-        else:
-            return
-        await asyncio.sleep(MIGRATION_PAUSE_SECONDS)

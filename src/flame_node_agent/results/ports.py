@@ -139,7 +139,7 @@ class HubStorage(Protocol):
 
 
 class Readiness(Protocol):
-    """:class:`flame_node_agent.agent.readiness.Readiness`: what is missing, each with the reason."""
+    """:class:`flame_node_agent.telemetry.readiness.Readiness`: what is missing, each with the reason."""
 
     async def check(self) -> dict[str, str]: ...
 

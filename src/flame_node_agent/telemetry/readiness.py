@@ -1,11 +1,11 @@
-"""What this agent needs to do its work, and whether it is there."""
+"""What a process needs to do its work, and whether it is there."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from flame_node_agent.errors import NodeError
+from flame_node_agent.errors import NodeError, Refused
 
 CHECK_SECONDS = 3.0
 
@@ -18,7 +18,7 @@ class Readiness:
         self._checks = dict(needs)
 
     async def check(self) -> dict[str, str]:
-        """Name what is missing, each with the reason; empty when this agent is ready."""
+        """Name what is missing, each with the reason; empty when this process is ready."""
         reasons = await asyncio.gather(*(self._reason(check) for check in self._checks.values()))
         return {name: reason for name, reason in zip(self._checks, reasons, strict=True) if reason}
 
@@ -29,6 +29,8 @@ class Readiness:
                 await check()
         except TimeoutError:
             return f"no answer within {CHECK_SECONDS:g} s"
+        except Refused as error:
+            return error.detail
         except NodeError as error:
             return str(error) or type(error).__name__
         return ""
