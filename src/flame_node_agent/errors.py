@@ -28,6 +28,7 @@
     │   └── EnvelopeRejected     made with another key or for another purpose, or changed on the way
     ├── ServiceFailed            data-access-api or imaging-api has refused a task's work, or is away
     ├── LeaseLost                another agent took the row over; stop touching it
+    ├── KitError                 the kit file of the trust cannot be read, or not be changed as asked
     ├── RowsOutOfOrder           the columns of one query came in different orders: no table can be made of them
     └── LedgerBroken             the egress ledger's hash chain does not hold
 
@@ -200,6 +201,10 @@ class ServiceFailed(NodeError):
         self.status = status
         self.detail = detail
         super().__init__(f"{status}: {detail}")
+
+
+class KitError(NodeError):
+    """The kit file cannot be read or written, or not be changed as asked; the reason holds none of its values."""
 
 
 class LeaseLost(NodeError):

@@ -1,0 +1,104 @@
+"""Where this node connects to: each address once, and whether a proxy is between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flame_node_agent.doctor.ground import Ground
+from flame_node_agent.hub.proxies import proxy_routes
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One server of whose name or certificate something can be said."""
+
+    what: str
+    host: str
+    port: int
+    url: str = ""
+    """For servers outside of the trust: the address that is asked."""
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether it is spoken to over TLS."""
+        return self.url.startswith("https:")
+
+
+def outside(ground: Ground) -> list[Endpoint]:
+    """The servers outside of the trust, and the issuer: they are reached through the proxy if there is one."""
+    return _distinct(_outside(ground))
+
+
+def inside(ground: Ground) -> list[Endpoint]:
+    """The servers of the trust itself: never behind a proxy. A database on a Unix socket is none."""
+    return _distinct(_inside(ground))
+
+
+def routes(ground: Ground) -> Mapping[str, str | None]:
+    """The agent's proxies by URL pattern; raises SettingsError for one that is not supported."""
+    return proxy_routes(ground.outbound.proxy) if ground.outbound is not None else {}
+
+
+def proxy_for(url: str, known: Mapping[str, str | None]) -> str | None:
+    """The proxy that a request to ``url`` takes; None when it goes directly."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    for pattern, proxy in known.items():
+        exempt = pattern.removeprefix("all://").strip("[]")
+        if proxy is None and (exempt == host or (exempt.startswith("*") and _is_below(host, exempt[1:]))):
+            return None
+    return known.get(f"{parts.scheme}://") or known.get("all://")
+
+
+def proxy_endpoint(proxy: str) -> Endpoint:
+    """A proxy's own address, without the credentials that may be in it."""
+    parts = urlsplit(proxy)
+    return Endpoint("proxy", parts.hostname or "", parts.port or _PORTS[parts.scheme])
+
+
+def _is_below(host: str, domain: str) -> bool:
+    return host == domain.lstrip(".") or host.endswith(f".{domain.lstrip('.')}")
+
+
+def _outside(ground: Ground) -> Iterator[Endpoint]:
+    if ground.tasks is not None:
+        yield _at("the hub", ground.tasks.hub_api)
+    if ground.results is not None:
+        hub = ground.results.hub
+        yield _at("FLAME core", str(hub.core_base_url))
+        yield _at("FLAME storage", str(hub.storage_base_url))
+        yield _at("FLAME auth", str(hub.auth_base_url))
+        yield _at("OIDC issuer", str(ground.results.oidc.certs_url))
+
+
+def _inside(ground: Ground) -> Iterator[Endpoint]:
+    if ground.shared is not None and not ground.shared.postgres.host.startswith("/"):
+        yield Endpoint("database", ground.shared.postgres.host, ground.shared.postgres.port)
+    if ground.results is not None:
+        store = ground.results.minio
+        scheme = "https" if store.use_ssl else "http"
+        parts = urlsplit(f"{scheme}://{store.endpoint}")
+        yield Endpoint("object store", parts.hostname or "", parts.port or _PORTS[scheme])
+    if ground.tasks is not None:
+        parts = urlsplit(str(ground.tasks.data_access_api_url))
+        yield Endpoint("data-access-api", parts.hostname or "", parts.port or _PORTS[parts.scheme])
+    if ground.data_access is not None and not ground.data_access.omop_db_service_name.startswith("/"):
+        yield Endpoint(
+            "OMOP database", ground.data_access.omop_db_service_name, ground.data_access.omop_db_port
+        )
+
+
+def _at(what: str, url: str) -> Endpoint:
+    parts = urlsplit(url)
+    return Endpoint(what, parts.hostname or "", parts.port or _PORTS[parts.scheme], url)
+
+
+def _distinct(endpoints: Iterator[Endpoint]) -> list[Endpoint]:
+    found: dict[tuple[str, int, bool], Endpoint] = {}
+    for endpoint in endpoints:
+        found.setdefault((endpoint.host, endpoint.port, endpoint.is_tls), endpoint)
+    return list(found.values())

@@ -1,0 +1,177 @@
+"""The way out: names, proxies, certificates, and the FL server's port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Mapping
+
+from flame_node_agent.doctor.endpoints import Endpoint, inside, outside, proxy_endpoint, proxy_for, routes
+from flame_node_agent.doctor.findings import Finding, failed, ok, skipped
+from flame_node_agent.doctor.ground import Ground
+from flame_node_agent.doctor.kit_values import kit_value
+from flame_node_agent.errors import HubError
+from flame_node_agent.hub.exchange import opened
+
+CONNECT_SECONDS = 5.0
+DEFAULT_FL_PORT = "8002"
+
+
+async def check_dns(ground: Ground) -> Finding:
+    """Whether every name this node connects to has an address; behind a proxy, the proxy looks names up."""
+    known = routes(ground)
+    wanted = {endpoint.host: endpoint for endpoint in (*inside(ground), *_first_hops(ground, known))}
+    missing = [
+        endpoint
+        for endpoint, found in zip(wanted.values(), await _resolved(wanted), strict=True)
+        if not found
+    ]
+    if not missing:
+        return ok(f"{', '.join(wanted)}: found" if wanted else "no names are needed")
+    names = ", ".join(f"{endpoint.host} ({endpoint.what})" for endpoint in missing)
+    return failed(
+        f"no address for {names}",
+        "check the spelling and the name server of this host; services of the trust have names while they run",
+    )
+
+
+def _first_hops(ground: Ground, known: Mapping[str, str | None]) -> list[Endpoint]:
+    """Whom this node connects to for everything outside: the proxy, or the server itself."""
+    return [
+        proxy_endpoint(through) if (through := proxy_for(endpoint.url, known)) else endpoint
+        for endpoint in outside(ground)
+    ]
+
+
+async def _resolved(hosts: dict[str, Endpoint]) -> list[bool]:
+    async def one(host: str) -> bool:
+        try:
+            await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return False
+        return True
+
+    return await asyncio.gather(*map(one, hosts))
+
+
+async def check_proxy(ground: Ground) -> Finding:
+    """Whether the proxies that are used accept connections, and let this node through."""
+    known = routes(ground)
+    through = [(endpoint, url) for endpoint in outside(ground) if (url := proxy_for(endpoint.url, known))]
+    if not through:
+        return skipped("no proxy is set")
+    proxies = list(dict.fromkeys(proxy_endpoint(url) for _, url in through))
+    for proxy in proxies:
+        if (reason := await _connect(proxy.host, proxy.port)) is not None:
+            return failed(
+                f"{proxy.host}:{proxy.port}: {reason}",
+                "check PROXY__HTTP_URL and PROXY__HTTPS_URL, or HTTPS_PROXY, and whether the proxy runs",
+            )
+    for endpoint, _ in through:
+        if "ProxyError" in (said := await _said(ground, endpoint)):
+            return failed(
+                f"the proxy refuses {endpoint.host}: {said}",
+                "have the host allowed in the proxy; for 407 put user:password@ into the proxy's URL",
+            )
+    return ok(f"{', '.join(f'{proxy.host}:{proxy.port}' for proxy in proxies)} lets this node through")
+
+
+async def check_tls(ground: Ground) -> Finding:
+    """Whether the certificates of the servers outside are believed here, by the agent's own rules."""
+    secured = [endpoint for endpoint in outside(ground) if endpoint.is_tls]
+    if not secured:
+        plain = ", ".join(endpoint.host for endpoint in outside(ground))
+        return skipped(f"no TLS on the way to {plain}" if plain else "nothing is connected to outside")
+    verified = []
+    for endpoint in secured:
+        try:
+            await _ask(ground, endpoint)
+        except HubError as error:
+            if (problem := _certificate_problem(error)) is not None:
+                return failed(f"{endpoint.host}: {problem}", _certificate_advice(problem))
+        else:
+            verified.append(endpoint.host)
+    return ok(f"{', '.join(verified)}: verified") if verified else skipped("nobody answers")
+
+
+def _certificate_problem(error: BaseException) -> str | None:
+    """The reason of a handshake that has failed; None when something else was in the way."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        if isinstance(cause, ssl.SSLError):
+            return cause.reason or type(cause).__name__
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _certificate_advice(problem: str) -> str:
+    match problem:
+        case text if "expired" in text:
+            return (
+                "their certificate has run out, or the clock of this host is wrong; tell who runs the server"
+            )
+        case text if "mismatch" in text or "not valid for" in text:
+            return "the server has a certificate for another name: check the address in the settings"
+        case text if "issuer" in text or "self" in text:
+            return "if the network inspects TLS, name its authority in EXTRA_CA_CERTS; else trust nobody here"
+        case _:
+            return "check whether the address is spoken to over TLS, and what is between"
+
+
+async def check_fl_server(ground: Ground) -> Finding:
+    """Whether the FL server's port can be connected to, without a word being said."""
+    host = kit_value(ground, "FL_SERVER_HOST") or kit_value(ground, "NLB_SUBDOMAIN")
+    if not host:
+        return skipped("no FL server is named (NLB_SUBDOMAIN of the kit)")
+    port = kit_value(ground, "FL_SERVER_PORT") or DEFAULT_FL_PORT
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        return failed("FL_SERVER_PORT is no port", "correct it in the kit")
+    if (reason := await _connect(host, int(port))) is None:
+        return ok(f"{host}:{port} accepts connections")
+    return failed(
+        f"{host}:{port}: {reason}",
+        f"if the public IP of this trust has changed, `make allow-local-trust LOCAL_TRUST_IP=<new ip>`; else have the "
+        f"firewall let TCP {port} out",
+    )
+
+
+async def _connect(host: str, port: int) -> str | None:
+    """Open a connection and close it; the reason when that is not possible."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except TimeoutError:
+        return "no answer in time"
+    except (OSError, UnicodeError) as error:
+        return _reason(error)
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return None
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, socket.gaierror):
+        return "no address"
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+
+
+async def _ask(ground: Ground, endpoint: Endpoint) -> None:
+    client = ground.transport.client(endpoint.url)
+    async with opened(client, client.build_request("HEAD", ""), endpoint.what):
+        pass
+
+
+async def _said(ground: Ground, endpoint: Endpoint) -> str:
+    """What went wrong on the way to a server; empty when it has answered, whatever its answer."""
+    try:
+        await _ask(ground, endpoint)
+    except HubError as error:
+        return str(error)
+    return ""
