@@ -32,6 +32,20 @@ _INTEGERS = frozenset({20, 21, 23})
 _SESSION = {
     "default_transaction_read_only": "on",
     "search_path": "pg_catalog,omop,pg_temp",
+    # Pinned, whatever database and role have: these decide what the text of a statement means (the guard reads it as
+    # UTF-8 with plain backslashes, and x = NULL as unknown) and what its dates are.
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "backslash_quote": "off",
+    "transform_null_equals": "off",
+    "array_nulls": "on",
+    "row_security": "on",
+    "DateStyle": "ISO,MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "1",
+    # The same LIMIT gives the same rows: disclosure control runs earlier statements again.
+    "synchronize_seqscans": "off",
     # Half a million subjects are counted in memory then; PostgreSQL's default of 4 MB would go to the disk.
     "work_mem": "64MB",
     # Compiling takes longer than it saves for statements that run once.
@@ -42,6 +56,7 @@ _SESSION = {
     # The server looks once a second whether this process is still there.
     "client_connection_check_interval": "1s",
     "idle_in_transaction_session_timeout": "60s",
+    "idle_session_timeout": "60s",
 }
 
 

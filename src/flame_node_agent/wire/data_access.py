@@ -15,15 +15,19 @@ MAX_ENVELOPE_CHARACTERS = 16_384
 Envelope = Annotated[str, Field(max_length=MAX_ENVELOPE_CHARACTERS)]
 """The project's id in an envelope for the context ``project_id``."""
 
+MAX_ID_CHARACTERS = 1000
+Id = Annotated[str, Field(max_length=MAX_ID_CHARACTERS)]
+"""Given back as it came. With a limit, pydantic also refuses what is no Unicode and could not be given back."""
+
 
 class CohortQuery(BaseModel):
     """POST /cohort: a query whose statistics are wanted; the ids are given back as they came."""
 
     encrypted_project_id: Envelope
-    query_id: str
+    query_id: Id
     query_name: str
     query: str
-    trust_id: str
+    trust_id: Id
 
 
 class RowLevelQuery(BaseModel):

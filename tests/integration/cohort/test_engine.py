@@ -249,3 +249,37 @@ async def test_settings_lead_to_the_database(data_access_settings: DataAccessSet
         "path": "pg_catalog,omop,pg_temp",
     }
     assert data_access_settings.data_access_postgres_password.get_secret_value() not in repr(engine)
+
+
+async def test_settings_of_the_database_do_not_change_what_a_statement_means(omop: OmopAccess) -> None:
+    """As set for a role by ALTER ROLE, or by PGOPTIONS: all of these may be set without being superuser."""
+    hostile = {
+        "standard_conforming_strings": "off",
+        "transform_null_equals": "on",
+        "DateStyle": "SQL, DMY",
+        "TimeZone": "Asia/Tokyo",
+        "IntervalStyle": "sql_standard",
+        "client_encoding": "SJIS",
+        "synchronize_seqscans": "on",
+    }
+    with psycopg.connect(omop.dsn, autocommit=True) as owner:
+        try:
+            for name, value in hostile.items():
+                owner.execute(f"ALTER ROLE data_analyst_reader SET {name} = '{value}'")
+            found = await PostgresEngine.to(omop.reader_dsn, timeout_seconds=20, parallel=1).aggregate(
+                r"SELECT '\' AS backslash, NULL = NULL AS unknown, '01/02/2020'::date::text AS day,"
+                " '2020-01-01 00:00:00+00'::timestamptz::text AS midnight, 'é' AS letter,"
+                " current_setting('synchronize_seqscans') AS seqscans, current_setting('IntervalStyle') AS style"
+            )
+        finally:
+            for name in hostile:
+                owner.execute(f"ALTER ROLE data_analyst_reader RESET {name}")
+    assert found == {
+        "backslash": "\\",
+        "unknown": None,
+        "day": "2020-01-02",
+        "midnight": "2020-01-01 00:00:00+00",
+        "letter": "é",
+        "seqscans": "off",
+        "style": "postgres",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -174,6 +175,16 @@ async def test_body_that_is_no_json_is_refused_without_repeating_it(service: Ser
     answer = await service.client.post("/cohort", content=b'{"query": "SELECT 4711', headers=headers)
     assert answer.status_code == 422
     assert "4711" not in answer.text
+
+
+@pytest.mark.parametrize("field", ["query_id", "trust_id"])
+async def test_id_that_could_not_be_given_back_is_refused(service: Service, field: str) -> None:
+    """JSON can spell lone surrogates, and no answer can carry one."""
+    headers = {**INTERNAL, "Content-Type": "application/json"}
+    for value in ("\ud800", "x" * 1001):
+        content = json.dumps(service.cohort() | {field: value})
+        answer = await service.client.post("/cohort", content=content, headers=headers)
+        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", field])
 
 
 @pytest.mark.parametrize("announced", [True, False])
