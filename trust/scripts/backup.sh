@@ -1,0 +1,28 @@
+#!/bin/sh
+# Copy the database, then the bucket, into a new folder that only its owner may read. The node keeps running: in this
+# order, every object that the dump speaks of and still needs is in the copy of the bucket.
+set -eu
+umask 077
+# shellcheck source=trust/scripts/compose.sh
+. scripts/compose.sh
+
+if [ "${BACKUP:-}" = no ]; then
+    echo "No backup, as BACKUP=no says."
+    exit 0
+fi
+if [ -z "$(compose ps --quiet postgres)" ]; then
+    echo "The trust's database does not run; make up-local-trust starts it." >&2
+    exit 1
+fi
+folder="$BACKUP_DIR/$STACK-$(date -u +%Y%m%dT%H%M%SZ)"
+mkdir -p "$folder.partial"
+# shellcheck disable=SC2016 # the names are the container's own
+compose exec -T postgres sh -c 'pg_dump --format=custom -h 127.0.0.1 -U "$POSTGRES_USER" "$POSTGRES_DB"' >"$folder.partial/database.dump"
+set -- database.dump
+if [ -n "$(compose ps --quiet minio 2>/dev/null)" ]; then
+    compose run --rm --no-deps -T bucket python /init/copy_bucket.py out >"$folder.partial/bucket.tar"
+    set -- "$@" bucket.tar
+fi
+(cd "$folder.partial" && sha256sum "$@" >SHA256SUMS)
+mv "$folder.partial" "$folder"
+echo "Backed up to $folder. Keep it like patient data, and the kit $KIT_FILE in another safe place."

@@ -1,0 +1,24 @@
+# shellcheck shell=sh
+# To be sourced: `compose` with the overlays and profiles that the kit and PROD ask for.
+
+# The last value that the kit gives to a name, without quotes; nothing when there is none.
+kit_value() {
+    sed -n "s/^[[:space:]]*\(export[[:space:]]\{1,\}\)\{0,1\}$1[[:space:]]*=[[:space:]]*//p" "$KIT_FILE" |
+        tail -n 1 | sed "s/[[:space:]]*\$//; s/^'\(.*\)'\$/\1/; s/^\"\(.*\)\"\$/\1/"
+}
+
+compose() {
+    set -- -f "compose.$OVERLAY.yml" "$@"
+    if [ "${PUBLISH:-}" != 1 ]; then
+        set -- -f compose.local.yml "$@"
+    fi
+    case "$(kit_value NUM_AVAILABLE_GPUS)" in
+    '' | 0) ;;
+    *) set -- -f compose.gpu.yml "$@" ;;
+    esac
+    # A profile is on when the kit names the service that it brings.
+    case "$(kit_value MINIO__ENDPOINT)" in minio:*) set -- --profile results "$@" ;; esac
+    case "$(kit_value OMOP_DB_SERVICE_NAME)" in omop-db) set -- --profile omop "$@" ;; esac
+    case "$(kit_value OIDC__CERTS_URL)" in http://keycloak:*) set -- --profile keycloak "$@" ;; esac
+    docker compose --project-name "$STACK" --project-directory . --env-file "$KIT_FILE" -f compose.yml "$@"
+}
