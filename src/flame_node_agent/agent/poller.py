@@ -158,11 +158,28 @@ class Poller:
         return received
 
     async def _receive(self, tasks: tuple[Task, ...]) -> Received:
-        """Commit the tasks of a reply, however long the database takes to come back."""
+        """Commit the tasks of a reply, however long the database takes to come back.
+
+        One that cannot be committed at all does not take the others along.
+        """
         while tasks:
             try:
                 return await self._journal.receive(tasks)
             except DatabaseUnavailable as error:
                 log.warning("poller.commit_postponed", tasks=len(tasks), error=str(error))
+            except Exception:  # the edge of a reply: a defect that one task may have brought to light
+                if len(tasks) == 1:
+                    log.exception("loop.failed", loop="poller", task=str(tasks[0].id))
+                    metrics.LOOP_ERRORS.labels("poller").inc()
+                    break
+                return _sum([await self._receive((task,)) for task in tasks])
             await asyncio.sleep(COMMIT_PAUSE_SECONDS)
         return Received(0, 0, 0)
+
+
+def _sum(parts: list[Received]) -> Received:
+    return Received(
+        new=sum(part.new for part in parts),
+        answered=sum(part.answered for part in parts),
+        underway=sum(part.underway for part in parts),
+    )

@@ -17,23 +17,24 @@ from uuid import UUID
 import structlog
 
 from flame_node_agent.agent.task_leases import TaskLeases
-from flame_node_agent.hub.answers import CONFLICT
+from flame_node_agent.hub.answers import CONFLICT, CONTENT_TOO_LARGE
 from flame_node_agent.stores.journal_rows import CloseReason, Report
 from flame_node_agent.stores.ledger import Departure
 from flame_node_agent.telemetry import metrics
 from flame_node_agent.wire.tasks import (
+    MAX_NAME_CHARACTERS,
     MAX_RESULT_CHARACTERS,
     Outcome,
     RefusedForGood,
     ReportAnswer,
     failure_text,
     report_body,
+    storable,
 )
 
 log = structlog.get_logger(__name__)
 
 _STATUS = re.compile(r"current status: (?:\w+\.)?(\w+)")
-CONTENT_TOO_LARGE = 413
 
 
 class Hub(Protocol):
@@ -137,7 +138,7 @@ class ReportDelivery:
             analysis_id=None,
             project_id=None,
             kind="cohort_result",
-            name=str(body.get("query_id") or ""),
+            name=storable(str(body.get("query_id") or ""))[:MAX_NAME_CHARACTERS],
             size=len(sent),
             sha256=digest,
             sent_size=len(sent),

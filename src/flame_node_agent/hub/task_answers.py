@@ -4,7 +4,9 @@ Its form of an error is ``{"detail": …}``. What is retryable is decided by :mo
 
     401                a key the hub does not know (yet): it may be put right on either side, so it is tried again
     2xx                taken; a hub that did not note it hands the task out again after half an hour
-    403, 404, 409, …   a no for good: the same report would get the same answer for ever
+    403, 404, 409, …   a no for good: the same report would get the same answer for ever. Only in the hub's own form,
+                       for gateways say no as well, and some of them in JSON
+    413                from whoever, such as a proxy with a web page: the same body would never pass
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from typing import Any
 from uuid import UUID
 
 from flame_node_agent.errors import HubCredentialsRefused, HubRefused, HubUnavailable, HubUnexpected
-from flame_node_agent.hub.answers import LATER, UNAUTHORIZED, Answer, one_line
+from flame_node_agent.hub.answers import CONTENT_TOO_LARGE, LATER, UNAUTHORIZED, Answer, one_line
 from flame_node_agent.hub.task_routes import is_missing
 from flame_node_agent.wire.tasks import (
+    MAX_NAME_CHARACTERS,
     Accepted,
     HeartbeatAnswer,
     Identity,
@@ -56,6 +59,8 @@ def report_answer(answer: Answer) -> ReportAnswer:
     """
     if answer.status in LATER:
         raise HubUnavailable(f"the hub answered {answer.status}", retry_after=answer.retry_after)
+    if answer.status == CONTENT_TOO_LARGE:
+        return RefusedForGood(answer.status, detail(answer))
     if not answer.decodable:
         page = 200 <= answer.status < 300
         raise HubUnexpected(None, WEB_PAGE if page else f"{answer.what} with status {answer.status}")
@@ -63,7 +68,7 @@ def report_answer(answer: Answer) -> ReportAnswer:
         return Accepted()
     if answer.status == UNAUTHORIZED:
         raise HubCredentialsRefused(f"401: {detail(answer)} (check TRUST_API_KEY and its header)")
-    if is_missing(answer) or not 400 <= answer.status < 500:
+    if is_missing(answer) or not 400 <= answer.status < 500 or not _is_hubs_own(answer.body):
         raise HubUnexpected(answer.status, detail(answer))
     return RefusedForGood(answer.status, detail(answer))
 
@@ -95,6 +100,11 @@ def detail(answer: Answer) -> str:
     return one_line(said if isinstance(said, str) and said else answer.what)
 
 
+def _is_hubs_own(body: Any) -> bool:
+    """Whether a refusal has the form that FastAPI gives to all of the hub's."""
+    return isinstance(body, dict) and "detail" in body
+
+
 def _task(element: Any) -> Task | None:
     """Read one task; None when it has no id, so that nothing could ever be reported for it.
 
@@ -108,7 +118,7 @@ def _task(element: Any) -> Task | None:
         return None
     return Task(
         task_id,
-        _text(element.get("task_type")) or "",
+        (_text(element.get("task_type")) or "")[:MAX_NAME_CHARACTERS],
         _text(element.get("payload")) or "",
         _text(element.get("created_at")),
     )

@@ -27,13 +27,17 @@ Connection = AsyncConnection[DictRow]
 MIGRATION_LOCK = 0x666C616D65  # "flame": one agent migrates at a time
 WAIT_FOR_CONNECTION_SECONDS = 3.0  # below the 5 s after which the oldest SDKs give up
 
-# Broken connections, a full disk, a standby that only reads, a schema that is not there yet: all may pass.
+# Broken connections, a full disk, a standby that only reads, a schema or a right that is not there yet: all may pass.
 UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.UndefinedTable,
+    psycopg.errors.InsufficientPrivilege,
 )
+BEYOND_LIMITS = "54"
+"""Class of the errors (PostgreSQL, appendix A) that are no outage though psycopg counts them as operational: what was
+asked for is too large, and will be the next time."""
 
 
 class Database:
@@ -71,6 +75,8 @@ class Database:
         except (PoolTimeout, TooManyRequests) as error:
             raise DatabaseUnavailable("no connection to PostgreSQL") from error
         except UNAVAILABLE as error:
+            if isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(BEYOND_LIMITS):
+                raise
             raise DatabaseUnavailable(f"PostgreSQL: {type(error).__name__}") from error
 
     async def run[T](self, operation: Callable[[Connection], Awaitable[T]]) -> T:

@@ -12,6 +12,8 @@ FULL_BATCH = 50
 """The most tasks that the hub hands out in one answer (FLIP hub, GET /tasks/pending)."""
 MAX_RESULT_CHARACTERS = 10_000_000
 """The longest result that the hub takes (FLIP hub, POST /tasks/{id}/result)."""
+MAX_NAME_CHARACTERS = 200
+"""Of names that come from outside, such as a type of task: an index of PostgreSQL takes no more than 2,704 bytes."""
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ class JournalDouble:
         self.claims: list[tuple[int, dict[str, int], int]] = []
         self.held: list[list[UUID]] = []
         self.lost: set[UUID] = set()
+        self.unstorable: set[UUID] = set()
         self.other_backlog = 0
         self.commits = 0
 
@@ -111,6 +112,8 @@ class JournalDouble:
     async def receive(self, tasks: Collection[Task]) -> Received:
         self.commits += 1
         self._reach()
+        if not self.unstorable.isdisjoint(each.id for each in tasks):
+            raise ValueError("no database takes this")
         new = [each for each in tasks if each.id not in self.finished]
         self.waiting += [Run(each.id, each.task_type, each.payload, 1, uuid4()) for each in new]
         return Received(len(new), len(tasks) - len(new), 0)

@@ -156,6 +156,17 @@ async def test_no_failure_ends_polling(failure: Exception, monkeypatch: pytest.M
     assert ground.hub.polls >= 3
 
 
+async def test_a_task_that_cannot_be_committed_does_not_take_the_others_of_its_reply_along() -> None:
+    damned, others = task(), (task(), task())
+    ground = Ground(Pending((others[0], damned, others[1]), IDENTITY))
+    ground.journal.unstorable.add(damned.id)
+    with capture_logs() as logs:
+        await ground.poller.round()
+    assert [run.task_id for run in ground.journal.waiting] == [other.id for other in others]
+    assert ground.nudges == ["answer", "new"]
+    assert [entry["task"] for entry in logs if entry["event"] == "loop.failed"] == [str(damned.id)]
+
+
 async def test_pauses_grow_while_the_hub_is_away_and_stay_under_the_cap() -> None:
     ground = Ground(POLL_INTERVAL_SECONDS="5", TASKS__POLL_BACKOFF_CAP_SECONDS="60")
     pauses = []

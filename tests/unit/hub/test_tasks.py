@@ -177,6 +177,14 @@ async def test_a_no_for_good_comes_with_its_reason(status: int) -> None:
     assert answer == RefusedForGood(status, "Task is not in progress")
 
 
+async def test_a_proxy_that_takes_less_than_the_hub_is_understood_though_it_answers_with_a_page() -> None:
+    answers("POST", RESULT, status_code=413, html=PAGE)
+    async with opened() as hub:
+        answer = await hub.report(TASK, True, "x" * 1_000)
+    assert isinstance(answer, RefusedForGood)
+    assert answer.status == 413
+
+
 async def test_a_validation_error_is_told_without_the_value() -> None:
     problem = {"loc": ["body", "result"], "msg": "too long", "input": "patient data", "type": "x"}
     answers("POST", RESULT, status_code=422, json={"detail": [problem]})
@@ -203,6 +211,8 @@ async def test_any_success_is_taken_for_one(status: int) -> None:
         ({"status_code": 503}, HubUnavailable),
         ({"status_code": 200, "html": PAGE}, HubUnexpected),
         ({"status_code": 403, "html": PAGE}, HubUnexpected),
+        ({"status_code": 403, "json": {"message": "Forbidden"}}, HubUnexpected),
+        ({"status_code": 404, "json": "no healthy upstream"}, HubUnexpected),
         ({"status_code": 302, "headers": {"Location": "/login"}}, HubUnexpected),
         ({"status_code": 404, "json": NO_ROUTE}, HubUnexpected),
         ({"status_code": 405, "json": {"detail": "Method Not Allowed"}}, HubUnexpected),
