@@ -6,15 +6,14 @@ as long as the lease lasts, another agent may have taken the row over: the task 
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from uuid import UUID
 
 import structlog
 
-from flame_node_agent.errors import DatabaseUnavailable, LeaseLost
+from flame_node_agent.agent.held_leases import HeldLeases
+from flame_node_agent.errors import DatabaseUnavailable
 from flame_node_agent.stores.outbox import Outbox
 from flame_node_agent.stores.staging import Staging
 from flame_node_agent.telemetry import metrics
@@ -29,8 +28,7 @@ class Leases:
         self._outbox = outbox
         self._staging = staging
         self._lease_seconds = lease_seconds
-        self._held: dict[UUID, asyncio.Task[object]] = {}
-        self._lost: set[UUID] = set()
+        self._held = HeldLeases(metrics.LEASES_HELD)
         self._renewed_at = time.monotonic()
 
     @property
@@ -38,28 +36,13 @@ class Leases:
         """Seconds between two renewals."""
         return self._lease_seconds / 3
 
-    @contextmanager
-    def hold(self, token: UUID) -> Iterator[None]:
+    def hold(self, token: UUID) -> AbstractContextManager[None]:
         """Renew ``token`` while the block runs; LeaseLost inside it when that fails."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._held[token] = task
-        metrics.LEASES_HELD.set(len(self._held))
-        try:
-            yield
-        except asyncio.CancelledError:
-            if token in self._lost:
-                task.uncancel()
-                raise LeaseLost(str(token)) from None
-            raise
-        finally:
-            self._held.pop(token, None)
-            self._lost.discard(token)
-            metrics.LEASES_HELD.set(len(self._held))
+        return self._held.hold(token)
 
     async def renew(self) -> None:
         """One round: prolong everything this agent holds."""
-        tokens = list(self._held)
+        tokens = self._held.tokens
         began = time.monotonic()
         try:
             await self._staging.renew()
@@ -71,9 +54,5 @@ class Leases:
             alive = set()
         else:
             self._renewed_at = began
-        for token in tokens:
-            if token not in alive and (task := self._held.get(token)) is not None:
-                log.warning("lease.lost", lease=str(token))
-                metrics.LEASES_LOST.inc()
-                self._lost.add(token)
-                task.cancel()
+        for token in set(tokens) - alive:
+            self._held.lose(token)

@@ -6,15 +6,14 @@ another service would not be undone by giving up here. Once it is back, it says 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from flame_node_agent.errors import DatabaseUnavailable, LeaseLost
+from flame_node_agent.agent.held_leases import HeldLeases
+from flame_node_agent.errors import DatabaseUnavailable
 from flame_node_agent.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -32,45 +31,25 @@ class TaskLeases:
     def __init__(self, journal: Renewal, *, lease_seconds: float) -> None:
         self._journal = journal
         self._lease_seconds = lease_seconds
-        self._held: dict[UUID, asyncio.Task[object]] = {}
-        self._lost: set[UUID] = set()
+        self._held = HeldLeases(metrics.TASK_LEASES_HELD)
 
     @property
     def renewal_interval(self) -> float:
         """Seconds between two renewals."""
         return self._lease_seconds / 3
 
-    @contextmanager
-    def hold(self, token: UUID) -> Iterator[None]:
+    def hold(self, token: UUID) -> AbstractContextManager[None]:
         """Renew ``token`` while the block runs; LeaseLost inside it when somebody else has the task now."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._held[token] = task
-        metrics.TASK_LEASES_HELD.inc()
-        try:
-            yield
-        except asyncio.CancelledError:
-            if token in self._lost:
-                task.uncancel()
-                raise LeaseLost(str(token)) from None
-            raise
-        finally:
-            del self._held[token]
-            self._lost.discard(token)
-            metrics.TASK_LEASES_HELD.dec()
+        return self._held.hold(token)
 
     async def renew(self) -> None:
         """One round: prolong everything this agent holds."""
-        if not (tokens := list(self._held)):
+        if not (tokens := self._held.tokens):
             return
         try:
             alive = await self._journal.renew(tokens)
         except DatabaseUnavailable as error:
             log.warning("lease.renewal_postponed", error=str(error), leases=len(tokens))
             return
-        for token in tokens:
-            if token not in alive and (task := self._held.get(token)) is not None:
-                log.warning("lease.lost", lease=str(token))
-                metrics.LEASES_LOST.inc()
-                self._lost.add(token)
-                task.cancel()
+        for token in set(tokens) - alive:
+            self._held.lose(token)

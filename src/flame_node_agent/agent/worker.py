@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 
 import structlog
 
 from flame_node_agent.agent.delivery import Delivery
 from flame_node_agent.agent.leases import Leases
+from flame_node_agent.agent.wake import Wake, backoff, spread
 from flame_node_agent.config.outbox import OutboxSettings
 from flame_node_agent.errors import (
     DatabaseUnavailable,
@@ -41,14 +41,14 @@ class Worker:
         self._delivery = delivery
         self._leases = leases
         self._settings = settings
-        self._wake = asyncio.Event()
+        self._wake = Wake()
         self._stopping = False
         self._claiming = asyncio.Lock()
         self._running: set[asyncio.Task[None]] = set()
 
     def nudge(self) -> None:
         """Something is due: look now instead of at the next interval."""
-        self._wake.set()
+        self._wake.nudge()
 
     async def run(self) -> None:
         """Claim and deliver until :meth:`stop`."""
@@ -67,7 +67,7 @@ class Worker:
     async def stop(self, grace: float) -> None:
         """Claim no more; let what runs finish for ``grace`` seconds, then hand the rest back."""
         self._stopping = True
-        self._wake.set()
+        self._wake.nudge()
         with contextlib.suppress(TimeoutError):
             # What the database is just handing out is handed back before this ends.
             async with asyncio.timeout(HAND_BACK_SECONDS), self._claiming:
@@ -96,15 +96,12 @@ class Worker:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._wake.set()
+        self._wake.nudge()
 
     async def _pause(self, *, idle: bool) -> None:
         if self._stopping or (not idle and len(self._running) < self._settings.parallel_uploads):
             return
-        seconds = self._settings.poll_interval_seconds * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        self._wake.clear()
+        await self._wake.wait(spread(self._settings.poll_interval_seconds))
 
     async def _work(self, upload: Upload) -> None:
         assert upload.lease_token is not None
@@ -157,10 +154,7 @@ class Worker:
         await self._outbox.postpone(upload, seconds=seconds, reason=f"{type(error).__name__}: {error}")
 
     def backoff(self, attempts: int) -> float:
-        """Seconds until the next attempt: exponential with a cap, full jitter.
-
-        (Brooker, "Exponential backoff and jitter", AWS Architecture Blog, 2015)
-        """
-        exponent = min(max(attempts, 1) - 1, 32)
-        ceiling = min(self._settings.backoff_cap_seconds, self._settings.backoff_base_seconds * 2**exponent)
-        return random.uniform(0, ceiling)  # noqa: S311 - jitter
+        """Seconds until the next attempt."""
+        return backoff(
+            attempts, base=self._settings.backoff_base_seconds, cap=self._settings.backoff_cap_seconds
+        )
