@@ -12,11 +12,12 @@ from flame_node_agent.doctor.endpoints import Endpoint, inside, outside, proxy_e
 from flame_node_agent.doctor.findings import Finding, failed, ok, skipped
 from flame_node_agent.doctor.ground import Ground
 from flame_node_agent.doctor.kit_values import kit_value
-from flame_node_agent.errors import HubError
+from flame_node_agent.errors import HubUnavailable
 from flame_node_agent.hub.exchange import opened
 
 CONNECT_SECONDS = 5.0
 DEFAULT_FL_PORT = "8002"
+PROXY_WANTS_CREDENTIALS = 407
 
 
 async def check_dns(ground: Ground) -> Finding:
@@ -70,9 +71,9 @@ async def check_proxy(ground: Ground) -> Finding:
                 "check PROXY__HTTP_URL and PROXY__HTTPS_URL, or HTTPS_PROXY, and whether the proxy runs",
             )
     for endpoint, _ in through:
-        if "ProxyError" in (said := await _said(ground, endpoint)):
+        if (refusal := await _refusal_of_proxy(ground, endpoint)) is not None:
             return failed(
-                f"the proxy refuses {endpoint.host}: {said}",
+                f"the proxy refuses {endpoint.host}: {refusal}",
                 "have the host allowed in the proxy; for 407 put user:password@ into the proxy's URL",
             )
     return ok(f"{', '.join(f'{proxy.host}:{proxy.port}' for proxy in proxies)} lets this node through")
@@ -88,7 +89,7 @@ async def check_tls(ground: Ground) -> Finding:
     for endpoint in secured:
         try:
             await _ask(ground, endpoint)
-        except HubError as error:
+        except HubUnavailable as error:
             if (problem := _certificate_problem(error)) is not None:
                 return failed(f"{endpoint.host}: {problem}", _certificate_advice(problem))
         else:
@@ -162,16 +163,17 @@ def _reason(error: OSError | UnicodeError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
 
 
-async def _ask(ground: Ground, endpoint: Endpoint) -> None:
+async def _ask(ground: Ground, endpoint: Endpoint) -> int:
+    """Ask a server, as the agent would, for nothing; the status of its answer. Raises HubUnavailable."""
     client = ground.transport.client(endpoint.url)
-    async with opened(client, client.build_request("HEAD", ""), endpoint.what):
-        pass
+    async with opened(client, client.build_request("HEAD", ""), endpoint.what) as response:
+        return response.status_code
 
 
-async def _said(ground: Ground, endpoint: Endpoint) -> str:
-    """What went wrong on the way to a server; empty when it has answered, whatever its answer."""
+async def _refusal_of_proxy(ground: Ground, endpoint: Endpoint) -> str | None:
+    """Why the proxy does not let this node through; None when it does, whatever the server behind it says."""
     try:
-        await _ask(ground, endpoint)
-    except HubError as error:
-        return str(error)
-    return ""
+        status = await _ask(ground, endpoint)
+    except HubUnavailable as error:
+        return str(error) if "ProxyError" in str(error) else None
+    return f"status {status}" if status == PROXY_WANTS_CREDENTIALS else None
