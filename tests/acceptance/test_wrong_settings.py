@@ -15,8 +15,10 @@ SETTINGS_WRONG = 2
 
 
 def test_every_missing_variable_is_named_in_a_line_of_its_own(tmp_path: Path) -> None:
-    """Nothing is given: exit code 2, nothing on standard output, no traceback."""
-    ended = flame_node("agent", environment={}, directory=tmp_path)
+    """One variable turns the result side on: exit code 2, nothing on standard output, no traceback."""
+    ended = flame_node(
+        "agent", environment={"HUB__CORE_BASE_URL": "https://hub.test/core"}, directory=tmp_path
+    )
     named = [line.partition(":")[0] for line in ended.stderr.splitlines()]
     assert ended.returncode == SETTINGS_WRONG
     assert ended.stdout == ""
@@ -34,6 +36,20 @@ def test_every_missing_variable_is_named_in_a_line_of_its_own(tmp_path: Path) ->
         "CRYPTO__PROVIDER",
     }
     assert len(named) == len(set(named))
+
+
+def test_what_would_turn_each_side_on_is_told_when_nothing_is_given(tmp_path: Path) -> None:
+    ended = flame_node("agent", environment={}, directory=tmp_path)
+    assert ended.returncode == SETTINGS_WRONG
+    assert ended.stdout == ""
+    for variable in (
+        "MINIO__ENDPOINT",
+        "OIDC__CERTS_URL",
+        "CENTRAL_HUB_API_URL",
+        "TRUST_API_KEY",
+        "POSTGRES__HOST",
+    ):
+        assert variable in ended.stderr
 
 
 @pytest.mark.parametrize(

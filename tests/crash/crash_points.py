@@ -48,7 +48,6 @@ class Point(StrEnum):
     UPLOADED = "uploaded"
     DEPARTURE_WRITTEN = "departure-written"
     UPLOAD_NOTED = "upload-noted"
-    LINK_LOOKED_FOR = "link-looked-for"
     BEFORE_LINK = "before-link"
     LINKED = "linked"
     BEFORE_CLOSING = "before-closing"
@@ -90,7 +89,6 @@ _HOOKS: dict[Point, _Hook] = {
     # Within the transaction that notes the upload, so that all of it is undone.
     Point.DEPARTURE_WRITTEN: _Hook(outbox, "append", after=True),
     Point.UPLOAD_NOTED: _Hook(Outbox, "mark_uploaded", after=True),
-    Point.LINK_LOOKED_FOR: _Hook(HubCore, "find_link", after=True),
     Point.BEFORE_LINK: _Hook(HubCore, "link", after=False),
     Point.LINKED: _Hook(HubCore, "link", after=True),
     Point.BEFORE_CLOSING: _Hook(Outbox, "mark_delivered", after=False),

@@ -57,7 +57,7 @@ def test_agent_that_slept_longer_than_its_lease_does_no_harm(
 
 
 @pytest.mark.parametrize("ground", ["0.8.21"], indirect=True, scope="module")
-@pytest.mark.parametrize("point", [Point.LINK_LOOKED_FOR, Point.LINKED, Point.BEFORE_CLOSING])
+@pytest.mark.parametrize("point", [Point.BEFORE_LINK, Point.LINKED, Point.BEFORE_CLOSING])
 def test_agent_that_slept_longer_than_its_lease_links_nothing_twice(
     ground: Ground, agent: AgentProcess, other: AgentProcess, point: Point
 ) -> None:
