@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
+from flame_node_agent.agent import reporter as module
 from flame_node_agent.agent.report_delivery import ReportDelivery
 from flame_node_agent.agent.reporter import LONGEST_WISH_SECONDS, Reporter
 from flame_node_agent.agent.task_leases import TaskLeases
@@ -64,13 +65,14 @@ class Ground:
             await asyncio.wait_for(loop, 5)
 
 
-async def test_a_nudge_is_enough_to_report_what_is_done() -> None:
+async def test_a_nudge_is_enough_to_report_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 600)
     ground = Ground()
     async with ground.reporting():
         await asyncio.sleep(0.02)
         ground.journal.to_report.append(report())
         ground.reporter.nudge()
-        await until(lambda: len(ground.journal.closed) == 1, seconds=0.4)
+        await until(lambda: len(ground.journal.closed) == 1)
 
 
 async def test_only_so_many_are_sent_at_once() -> None:

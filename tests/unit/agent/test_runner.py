@@ -84,12 +84,13 @@ class Ground:
             await asyncio.wait_for(loop, 5)
 
 
-async def test_a_nudge_is_enough_to_run_what_waits() -> None:
+async def test_a_nudge_is_enough_to_run_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 600)
     ground = Ground()
     async with ground.running():
         await asyncio.sleep(0.02)
         await ground.give("any")
-        await until(lambda: ground.done == 1, seconds=0.9)
+        await until(lambda: ground.done == 1)
     assert ground.outcomes() == [Outcome(True, "sealed")]
 
 
