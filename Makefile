@@ -6,8 +6,14 @@ INSTALLED := $(VENV)/.installed
 # How many test processes run at once, each with servers of its own.
 JOBS ?= 2
 
+NODE_IMAGE ?= flame-node-agent:latest
+BASE_IMAGE ?=
+PIP_INDEX_URL ?=
+TRUST_TARGETS := up-local-trust down-local-trust restart-local-trust logs-local-trust status-local-trust \
+    doctor-local-trust upgrade-local-trust backup-local-trust restore-local-trust check-local-trust
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test lint bench bench-quick lock clean
+.PHONY: help install demo dev test lint bench bench-quick lock clean image sbom test-deploy $(TRUST_TARGETS)
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +42,26 @@ lint: install ## Check style, types and the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+image: ## Build the image of all services, NODE_IMAGE
+	docker build --tag $(NODE_IMAGE) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+	    $(if $(PIP_INDEX_URL),--build-arg PIP_INDEX_URL=$(PIP_INDEX_URL)) \
+	    --build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
+	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+	    --build-arg CREATED="$$(git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null || echo 1970-01-01T00:00:00Z)" \
+	    --build-arg SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct 2>/dev/null || echo 0)" .
+
+sbom: ## Write sbom.cdx.json: every Python package of the image NODE_IMAGE
+	@docker run --rm -i --network none --read-only --cap-drop ALL --no-healthcheck $(NODE_IMAGE) \
+	    python - <scripts/sbom.py >sbom.cdx.json.partial && mv sbom.cdx.json.partial sbom.cdx.json
+	@echo "sbom.cdx.json has been written."
+
+# Commands for a trust on premises, which are trust/Makefile's own: `make -C trust` lists them.
+$(TRUST_TARGETS):
+	@$(MAKE) --no-print-directory -C trust $@
+
+test-deploy: install ## Test the deployment with a Docker engine of its own (as root, about ten minutes)
+	$(BIN)/python -m pytest tests/deploy -m deploy -p no:xdist
+
 bench: install ## Measure throughput, latency and memory; writes docs/explanation/benchmark
 	$(BIN)/python -m benchmarks
 
@@ -47,6 +73,8 @@ lock: install ## Renew the pinned requirements (needs uv)
 	    pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header \
 	    --extra dev pyproject.toml -o requirements-dev.lock
+	@echo hatchling | uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header \
+	    --constraint requirements-dev.lock - -o requirements-build.lock
 
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) .dev .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -41,5 +41,4 @@ def build_stand_ins(engine: Engine) -> None:
     """Build what takes the place of MinIO (SeaweedFS) and of the PostgreSQL image (Debian's packages)."""
     for name, tag in (("s3", S3), ("postgres", POSTGRES)):
         recipe = _STAND_INS / name / "Dockerfile"
-        # The folder of the repository is the context: the S3 server's version comes from the project's own lock file.
         engine.docker("build", "--build-arg", f"BASE_IMAGE={BASE}", "-t", tag, "-f", recipe, ROOT, seconds=1200)

@@ -43,11 +43,12 @@ async def copy_out(store: Minio, stream: IO[bytes]) -> int:
                 continue
             entry = tarfile.TarInfo(name)
             entry.size = int(response.headers["Content-Length"])
-            archive.fileobj.write(entry.tobuf(tarfile.PAX_FORMAT))
+            header, padding = entry.tobuf(tarfile.PAX_FORMAT), bytes(-entry.size % tarfile.BLOCKSIZE)
+            archive.fileobj.write(header)
             async for block in response.content.iter_chunked(BLOCK):
                 archive.fileobj.write(block)
-            archive.fileobj.write(bytes(-entry.size % tarfile.BLOCKSIZE))
-            archive.offset += entry.size
+            archive.fileobj.write(padding)
+            archive.offset += len(header) + entry.size + len(padding)
             response.close()
             copied += 1
     return copied
