@@ -61,7 +61,8 @@ def proxy_endpoint(proxy: str) -> Endpoint:
 
 
 def _is_below(host: str, domain: str) -> bool:
-    return host == domain.lstrip(".") or host.endswith(f".{domain.lstrip('.')}")
+    """Whether a pattern ``*domain`` covers the host: a dot in front leaves the domain itself out."""
+    return host.endswith(domain) if domain.startswith(".") else host == domain or host.endswith(f".{domain}")
 
 
 def _outside(ground: Ground) -> Iterator[Endpoint]:
