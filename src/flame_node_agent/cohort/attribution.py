@@ -7,16 +7,28 @@ published was large: 51 men less 50 people of an age at which there are only men
 another age. (Statistics calls this disclosure by differencing; Chin and Ozsoyoglu, "Auditing and inference control in
 statistical databases", 1982; ONS and NHS England ask for secondary suppression against it.)
 
-Subjects who are alike in all their shares form one vector. A combination of numbers that leaves out a set of subjects
-is orthogonal to their vectors; there is one that leaves out all but a few exactly when the vectors of the others span
-less than all vectors do. So numbers are safe together when the vectors of all subjects still have full rank after any
-``threshold - 1`` subjects are taken away. Finding the worst few is a hard problem in general, so the search is
-bounded; what it cannot decide in time counts as unsafe.
+Subjects who are alike in all their shares form one vector:
+
+    =====================  ===  =====  ========  ========  ========
+    subjects               men  women  twenties  thirties  how many
+    =====================  ===  =====  ========  ========  ========
+    men in their twenties   1     0       1         0         50
+    women in their 30s      0     1       0         1         60
+    men in their thirties   1     0       0         1          1
+    =====================  ===  =====  ========  ========  ========
+
+A combination of numbers that leaves out a set of subjects is orthogonal to their vectors ("men less twenties" is 0 in
+the first two lines); there is one that leaves out all but a few exactly when the vectors of the others span less than
+all vectors do (rank 3 with the last line, 2 without). So numbers are safe together when the vectors of all subjects
+still have full rank after any ``threshold - 1`` subjects are taken away; "removing" below means just that. Finding the
+worst few is a hard problem in general, so the search is bounded; what it cannot decide in time counts as unsafe.
+
+The same example with the search in words: docs/explanation/disclosure-control.md, "Adding and subtracting".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 Vector = tuple[int, ...]
 
@@ -25,7 +37,7 @@ _PRIME = (1 << 61) - 1
 of about one in 10^17 that no query can steer, as shares are small numbers."""
 
 _KEPT = 1 << 62
-"""A weight that no budget reaches: these subjects are not among the ones taken away."""
+"""A number of subjects that no budget reaches: these stay."""
 
 
 class Effort:
@@ -85,17 +97,18 @@ def stands_for_many(
         effort: what may still be spent on the search.
         full_rank: where ``vectors`` are not those of all subjects: a rank that all together cannot exceed.
     """
-    cells = sorted(((vector, weight) for vector, weight in vectors.items() if any(vector)), key=_by_weight)
+    cells = sorted((cell for cell in vectors.items() if any(cell[0])), key=_by_weight)
     try:
         rank = full_rank
         if rank is None:
             rank = _rank(cells, effort)
-        return _survives(cells, rank, threshold - 1, effort)
+        return _withstands(cells, rank, threshold - 1, effort)
     except Undecided:
         return False
 
 
-_Cells = list[tuple[Vector, int]]
+type _Cells = list[tuple[Vector, int]]
+"""Vectors, and how many subjects have each."""
 
 
 def _by_weight(cell: tuple[Vector, int]) -> tuple[int, Vector]:
@@ -109,52 +122,60 @@ def _rank(cells: _Cells, effort: Effort) -> int:
     return span.rank
 
 
-def _basis(cells: Iterable[tuple[Vector, int]], rank: int, effort: Effort) -> list[int] | None:
-    """Positions of ``rank`` independent vectors, the heaviest possible; None when there are not so many."""
+def _basis(cells: _Cells, rank: int, effort: Effort) -> list[int] | None:
+    """Positions of the first ``rank`` independent vectors that somebody has; None when there are not so many.
+
+    As the commonest come first, these are the ones that are hardest to remove.
+    """
     span = Span(effort)
     chosen: list[int] = []
-    for place, (vector, weight) in enumerate(cells):
+    for place, (vector, subjects) in enumerate(cells):
         if len(chosen) == rank:
             break
-        if weight and span.add(vector):
+        if subjects and span.add(vector):
             chosen.append(place)
     return chosen if len(chosen) == rank else None
 
 
-def _survives(cells: _Cells, rank: int, budget: int, effort: Effort) -> bool:
-    """Whether the rank stays whatever subjects are taken away, ``budget`` of them at most."""
+def _withstands(cells: _Cells, rank: int, budget: int, effort: Effort) -> bool:
+    """Whether the rank stays whichever subjects are removed, ``budget`` of them at most.
+
+    Full rank means that there is a basis. Either so many are found that ``budget`` removals cannot break all of them;
+    or one is taken, of which some vector has to go, and each of them is tried.
+    """
     basis = _basis(cells, rank, effort)
     if basis is None:
         return False
-    if _disjoint_bases(cells, rank, budget, effort):
+    if _has_disjoint_bases(cells, rank, budget + 1, effort):
         return True
-    # Whoever wants to lower the rank has to break this basis somewhere, so one of its cells goes as a whole.
     remaining = list(cells)
     for place in basis:
-        vector, weight = cells[place]
-        if weight > budget:
-            continue
+        vector, subjects = cells[place]
+        if subjects > budget:
+            continue  # too many to go
         without = [cell for cell in remaining if cell[0] != vector]
-        if not _survives(without, rank, budget - weight, effort):
+        if not _withstands(without, rank, budget - subjects, effort):
             return False
-        # Whatever else goes, this cell now stays: the case without it is settled.
-        remaining = sorted(((v, _KEPT if v == vector else w) for v, w in remaining), key=_by_weight)
+        # The case without this vector is settled, so in all that follow it stays.
+        remaining = sorted(((v, _KEPT if v == vector else n) for v, n in remaining), key=_by_weight)
     return True
 
 
-def _disjoint_bases(cells: _Cells, rank: int, budget: int, effort: Effort) -> bool:
-    """Whether more than ``budget`` bases without a common subject are found: that many cannot all be broken."""
-    vectors = [vector for vector, _ in cells]
-    weights = [weight for _, weight in cells]
+def _has_disjoint_bases(cells: _Cells, rank: int, wanted: int, effort: Effort) -> bool:
+    """Whether ``wanted`` bases are found that have no subject in common: fewer removals cannot break all of them.
+
+    A basis of vectors that 7 subjects or more have is 7 bases of different subjects.
+    """
+    left = dict(cells)
     found = 0
-    while found <= budget:
-        order = sorted(range(len(cells)), key=lambda place: -weights[place])
-        chosen = _basis([(vectors[place], weights[place]) for place in order], rank, effort)
+    while found < wanted:
+        commonest = sorted(left.items(), key=lambda cell: -cell[1])
+        chosen = _basis(commonest, rank, effort)
         if chosen is None:
             return False
-        basis = [order[place] for place in chosen]
-        taken = min([budget + 1 - found, *(weights[place] for place in basis)])
-        for place in basis:
-            weights[place] -= taken
+        basis = [commonest[place][0] for place in chosen]
+        taken = min([wanted - found, *(left[vector] for vector in basis)])
+        for vector in basis:
+            left[vector] -= taken
         found += taken
     return True
