@@ -18,6 +18,7 @@ FOLDERS = ("ORTHANC_STORAGE_DIR", "BASE_IMAGES_DOWNLOAD_DIR", "XNAT_DATA_DIR", "
 """Variables of the kit that name folders with data."""
 
 CONTAINER = "trust-api"
+LOOPBACK = ("127.", "::1")
 PROJECT_LABEL = "com.docker.compose.project"
 
 
@@ -38,14 +39,18 @@ async def check_disk(ground: Ground) -> Finding:
 
 
 async def check_published(ground: Ground) -> Finding:
-    """Whether a container of this node publishes a port on the host; only the host's Docker can tell."""
+    """Whether a container of this node can be reached from outside; only the host's Docker can tell.
+
+    Ports at the loopback address are for development, and nobody else's to reach.
+    """
     docker = shutil.which("docker", path=ground.environment.get("PATH"))
     if docker is None:
         return skipped("cannot be seen from here: `make doctor-local-trust` looks from the host")
-    inspected = await _docker(docker, "inspect", "--type", "container", CONTAINER)
+    name = kit_value(ground, "TRUST_API_CONTAINER") or CONTAINER
+    inspected = await _docker(docker, "inspect", "--type", "container", name)
     if inspected is None:
-        return skipped(f"Docker does not tell here, or has no container {CONTAINER}")
-    project = (_first(inspected).get("Config", {}).get("Labels") or {}).get(PROJECT_LABEL)
+        return skipped(f"Docker does not tell here, or has no container {name}")
+    project = (inspected[0].get("Config", {}).get("Labels") or {}).get(PROJECT_LABEL)
     if project is None:
         containers = inspected
     else:
@@ -53,7 +58,7 @@ async def check_published(ground: Ground) -> Finding:
         containers = await _docker(docker, "inspect", "--type", "container", *ids) or inspected
     published = [port for container in containers for port in _ports(container)]
     if not published:
-        return ok(f"none of {len(containers)} containers publishes a port")
+        return ok(f"none of {len(containers)} containers publishes a port to the network")
     return failed(
         f"published on the host: {', '.join(published)}",
         "take `ports:` out of the Compose files; a trust needs no inbound connection",
@@ -93,10 +98,6 @@ async def _run(docker: str, *arguments: str) -> str | None:
     return output.decode("utf-8", "replace") if process.returncode == 0 else None
 
 
-def _first(containers: list[dict[str, Any]]) -> dict[str, Any]:
-    return containers[0]
-
-
 def _ports(container: dict[str, Any]) -> list[str]:
     name = str(container.get("Name", "?")).removeprefix("/")
     bound = (container.get("NetworkSettings") or {}).get("Ports") or {}
@@ -104,4 +105,5 @@ def _ports(container: dict[str, Any]) -> list[str]:
         f"{name} {port} at {binding.get('HostIp') or '*'}:{binding.get('HostPort')}"
         for port, bindings in bound.items()
         for binding in bindings or ()
+        if not str(binding.get("HostIp")).startswith(LOOPBACK)
     ]

@@ -69,6 +69,9 @@ DEFAULT_PASSWORDS = frozenset(
 )
 """What images and examples come with."""
 
+_UNREADABLE = "names a file that cannot be read"
+"""How the settings complain of a file that is not here; a kit names files as the containers see them."""
+
 _SECRET_ENDINGS = ("PASSWORD", "SECRET", "SECRET_KEY", "API_KEY", "SERVICE_KEY", "KEY_BASE64", "PRIVATE_KEY")
 
 
@@ -131,7 +134,10 @@ def _settings(path: Path) -> Iterator[KitProblem]:
             for each in error.problems:
                 reason, _, accepts = each.problem.partition("; accepts ")
                 do = f"it accepts {accepts}" if accepts else "correct it"
-                found.setdefault(each.variable, KitProblem(each.variable, reason, do))
+                weight = Weight.PROBLEM
+                if reason.startswith(_UNREADABLE):
+                    do, weight = "all is well if it is a path within the container", Weight.WARNING
+                found.setdefault(each.variable, KitProblem(each.variable, reason, do, weight))
     yield from found.values()
 
 
@@ -142,7 +148,8 @@ def _passwords(kit: EnvText, weight: Weight) -> Iterator[KitProblem]:
     first: dict[str, str] = {}
     for name, value in _secrets(kit):
         if (other := first.setdefault(value, name)) != name:
-            yield KitProblem(name, f"is the same as {other}", "give each its own", weight)
+            # Names of two eras for one key are the same on purpose.
+            yield KitProblem(name, f"is the same as {other}", "give each its own", Weight.WARNING)
 
 
 def _secrets(kit: EnvText) -> Iterable[tuple[str, str]]:

@@ -105,7 +105,7 @@ def docker(tmp_path: Path):
             "#!/bin/sh\n"
             f"[ {code} = 0 ] || exit {code}\n"
             f'if [ "$1" = ps ]; then [ "$4" = label={LABEL}=trust ] && echo one two; exit; fi\n'
-            f"if [ \"$4\" = trust-api ]; then echo '{first}'; else echo '{everything}'; fi\n"
+            f"case $4 in trust-api) echo '{first}';; one) echo '{everything}';; *) exit 1;; esac\n"
         )
         script.chmod(0o755)
 
@@ -126,6 +126,20 @@ async def test_a_published_port_of_any_container_of_the_trust_is_told(
     docker([container("trust-api", p8000_tcp=None), container("postgres", p5432_tcp=bound)])
     findings = await examined()
     assert_wrong(findings["published"], "postgres 5432/tcp at 0.0.0.0:15432", "ports:")
+
+
+async def test_a_port_at_the_loopback_address_is_nobody_elses_to_reach(
+    examined: Examined, docker: Any
+) -> None:
+    docker([container("trust-api", p8080_tcp=[{"HostIp": "127.0.0.1", "HostPort": "8080"}])])
+    assert_well((await examined())["published"])
+    docker([container("trust-api", p8080_tcp=[{"HostIp": "::", "HostPort": "8080"}])])
+    assert_wrong((await examined())["published"], "trust-api 8080/tcp at :::8080", "ports:")
+
+
+async def test_a_trust_whose_container_has_another_name_is_found(examined: Examined, docker: Any) -> None:
+    docker([container("other", p8000_tcp=None)])
+    assert_unseen((await examined(TRUST_API_CONTAINER="other-api"))["published"], "no container other-api")
 
 
 async def test_where_docker_does_not_tell_nothing_is_said(examined: Examined, docker: Any) -> None:

@@ -85,6 +85,15 @@ def test_a_default_password_is_a_warning_where_the_kit_is_for_development(kit: P
 def test_a_secret_that_is_used_twice_is_found(kit: Path) -> None:
     found = problems(kit, POSTGRES__PASSWORD="the-same-4711", MINIO__SECRET_KEY="the-same-4711")
     assert found["MINIO__SECRET_KEY"].problem == "is the same as POSTGRES__PASSWORD"
+    assert found["MINIO__SECRET_KEY"].weight is Weight.WARNING
+
+
+def test_a_file_that_only_the_container_can_see_is_a_warning(kit: Path) -> None:
+    found = problems(
+        kit, ACCESS_POLICY_FILE="/etc/flame-node/no-policy.toml", EXTRA_CA_CERTS="/etc/no-authority.pem"
+    )
+    assert set(found) == {"ACCESS_POLICY_FILE", "EXTRA_CA_CERTS"}
+    assert {problem.weight for problem in found.values()} == {Weight.WARNING}
 
 
 def test_a_line_that_is_nothing_and_a_name_given_twice_are_found(kit: Path) -> None:
