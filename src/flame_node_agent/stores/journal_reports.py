@@ -158,7 +158,7 @@ _CLOSE = (
 )
 _SETTLE = (
     "WITH given AS (SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(successes)s::boolean[],"
-    f" %(results)s::text[]) AS given (task_id, token, success, result)),{_HELD}"
+    f" %(results)b::text[]) AS given (task_id, token, success, result)),{_HELD}"
     " UPDATE task_journal task SET cohort_report = NULL, success = given.success, result = given.result"
     f"{_OF_HELD}"
 )
