@@ -78,3 +78,6 @@ lock: install ## Renew the pinned requirements (needs uv)
 
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) .dev .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+
+# Provisioning hosts of trusts: add-local-trust, allow-local-trust, full-deploy-hybrid.
+include ansible/targets.mk

@@ -1,0 +1,79 @@
+"""Running the playbook with an inventory for the one host."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from provision.said import Stop
+from provision.surroundings import ROOT, Surroundings
+
+ANSIBLE = ROOT / "ansible"
+
+
+def inventory(here: Surroundings, address: str, key: Path | None) -> dict[str, object]:
+    """The trust's host: over SSH when there is a key, else this machine."""
+    host: dict[str, object] = {"ansible_connection": "local", "ansible_python_interpreter": "auto_silent"}
+    if key is not None:
+        host = {
+            "ansible_host": here.get("LOCAL_TRUST_HOST", address),
+            "ansible_user": user(here),
+            "ansible_ssh_private_key_file": str(key),
+        }
+    return {"local_trust": {"hosts": {"trust": host}}}
+
+
+def user(here: Surroundings) -> str:
+    """Who the directories belong to, and who SSH logs in as."""
+    return here.get("LOCAL_TRUST_USER", "ubuntu")
+
+
+def variables(here: Surroundings) -> dict[str, object]:
+    """What the roles are told; no secret is among it, the kit goes as a file."""
+    bucket = here.get("AICENTRE_BUCKET_NAME")
+    told: dict[str, object] = {
+        "flip_dir": here.get("FLIP_DIR", "/opt/flip"),
+        "flip_user": user(here),
+        "flip_fl_slot": here.slot,
+        "flip_fl_backend": here.backend,
+        "flip_fl_kit_mode": "s3" if bucket and here.fl_kit_date else "precreate",
+        "flip_fl_kit_bucket": bucket,
+        "flip_fl_kit_date": here.fl_kit_date,
+        "flip_fl_kit_slot_number": here.get("FL_KIT_SLOT_NUMBER"),
+        "flip_trust_stack_kit": here.kit_name,
+        "flip_trust_stack_prod": here.prod,
+        "flip_trust_stack_kit_file": str(here.kit_file.resolve()) if here.kit else "",
+    }
+    return told
+
+
+def run_playbook(here: Surroundings, address: str, key: Path | None) -> None:
+    """Provision the host.
+
+    Raises:
+        Stop: the playbook failed; what it said has been shown.
+    """
+    with tempfile.TemporaryDirectory(prefix="flip-ansible-") as private:
+        given = here.get("LOCAL_TRUST_INVENTORY")
+        hosts = Path(given).resolve() if given else Path(private) / "hosts.json"
+        if not given:
+            hosts.write_text(json.dumps(inventory(here, address, key)), encoding="utf-8")
+        told = Path(private) / "variables.json"
+        told.write_text(json.dumps(variables(here)), encoding="utf-8")
+        command = [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            f"--inventory={hosts}",
+            f"--extra-vars=@{told}",
+            *here.get("ANSIBLE_ARGS").split(),
+            str(ANSIBLE / "site_local_trust.yml"),
+        ]
+        environ = {**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg")}
+        if subprocess.run(command, cwd=ANSIBLE, env=environ, check=False).returncode != 0:
+            raise Stop(
+                "The playbook failed; its last task is above. It can be run again. For `Permission denied`, look "
+                "at LOCAL_TRUST_SSH_KEY, LOCAL_TRUST_USER, its right to use sudo, and ANSIBLE_BECOME_PASS"
+            )
