@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Callable, Collection
 from typing import Protocol
 
@@ -29,6 +31,8 @@ DRAIN_PAUSE_SECONDS = 0.2
 LAST_POLL_SECONDS = 5.0
 """Of the grace period: for the answer that is on its way when the agent is told to stop."""
 COMMIT_PAUSE_SECONDS = 1.0
+TELL_SECONDS = 60.0
+"""Polls succeed every few seconds; whoever follows the log sees that they do once in this time."""
 
 
 class Hub(Protocol):
@@ -76,6 +80,8 @@ class Poller:
         self._asking = asyncio.Lock()
         self._stopping = False
         self._failures = 0
+        self._polls = 0
+        self._told_at = -math.inf
         self._more_waits = False
 
     async def run(self) -> None:
@@ -105,7 +111,7 @@ class Poller:
             log.debug("poller.backlog", tasks=backlog)
             return self._pause()
         pending = await self._hub.pending()
-        self._failures = 0
+        self._note_success()
         self._on_answer()
         if not self._seen(pending.identity):
             self._more_waits = False
@@ -113,6 +119,14 @@ class Poller:
         received = await self._commit(pending)
         self._more_waits = pending.is_full
         return 0.0 if backlog + received.new < BACKLOG_LIMIT and self._more_waits else self._pause()
+
+    def _note_success(self) -> None:
+        self._polls += 1
+        if self._failures or time.monotonic() - self._told_at >= TELL_SECONDS:
+            log.info("poller.polled", polls=self._polls)
+            self._polls = 0
+            self._told_at = time.monotonic()
+        self._failures = 0
 
     def _pause(self) -> float:
         return spread(DRAIN_PAUSE_SECONDS if self._more_waits else self._interval)
