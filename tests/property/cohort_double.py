@@ -69,6 +69,7 @@ async def compare(_engine: object, earlier: Asked, later: Asked) -> Comparison:
         complete=True,
         fingerprints=tuple(sum(kind[place] * salts[kind] for kind in kinds) for place in range(len(shares))),
         earlier_subjects=len(both[0]),
+        later_subjects=len(both[1]),
         subjects_differing=len(both[0].keys() ^ both[1].keys()),
     )
 

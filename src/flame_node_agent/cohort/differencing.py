@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flame_node_agent.cohort.attribution import Effort, Vector, stands_for_many
-from flame_node_agent.cohort.disclosure import Release
+from flame_node_agent.cohort.disclosure import COUNTS, NULLS, Release
 from flame_node_agent.cohort.engine import CohortEngine
 from flame_node_agent.cohort.statistics import MAX_CELLS, by_subject
 from flame_node_agent.cohort.subjects import CohortShape, shape_of
@@ -29,11 +29,24 @@ class Asked:
 
     statement: str
     release: Release
+    subjects: int
+    """How many it was about when it was counted."""
 
     def shares(self, number: int) -> list[Share]:
         """What the numbers of the answer are made of."""
         here = [("here", number)] if self.release.distributed else []
         return [*here, ("n", number), *((f"v{column}", number) for column in self.release.columns)]
+
+    def told(self, number: int) -> dict[Share, int]:
+        """Those numbers of the answer that are sums of one share."""
+        answer = self.release.answer
+        results = {statistic.name: statistic.results for statistic in answer.data}
+        counts = {bucket.value: bucket.count for bucket in reversed(results[COUNTS])}
+        values = [counts[gaps.value] for gaps in results[NULLS]]
+        columns = zip(self.release.columns, values, strict=True)
+        return {("n", number): answer.record_count} | {
+            (f"v{column}", number): told for column, told in columns
+        }
 
 
 @dataclass(frozen=True)
@@ -46,15 +59,18 @@ class Comparison:
     fingerprints: tuple[int, ...]
     """Of each share: equal for two that are the same for every subject, and for others by a chance of 1 in 10^19."""
     earlier_subjects: int
+    later_subjects: int
     subjects_differing: int
     """How many subjects are in one of the cohorts only."""
 
-    def harmless(self, earlier: Asked, subjects_then: int, later: Asked, threshold: int) -> bool:
-        """Whether ``later`` may be told to who was told ``earlier``, when that cohort had ``subjects_then``."""
-        # The data may have changed since: what cannot be compared any more has to be made up for.
-        drift = abs(self.earlier_subjects - subjects_then)
+    def harmless(self, earlier: Asked, later: Asked, threshold: int) -> bool:
+        """Whether ``later`` may be told to who was told ``earlier``."""
+        # The data may have changed since either was counted: what cannot be compared any more has to be made up for.
+        drift = abs(self.earlier_subjects - earlier.subjects) + abs(self.later_subjects - later.subjects)
         if drift and not self.subjects_differing:
             return drift >= threshold
+        if self._changed(earlier, later):
+            return False
         wanted = [*earlier.shares(0), *later.shares(1)]
         places = [self.shares.index(share) for share in wanted]
         distinct = list({self.fingerprints[place]: place for place in places}.values())
@@ -63,6 +79,16 @@ class Comparison:
             vectors[tuple(kind[place] for place in distinct)] += subjects
         full_rank = None if self.complete else len(distinct)
         return stands_for_many(vectors, threshold + drift, Effort(), full_rank=full_rank)
+
+    def _changed(self, earlier: Asked, later: Asked) -> bool:
+        """Whether numbers differ that are the same for every subject today: by what has changed, maybe for one."""
+        before: dict[int, int] = {}
+        for share, number in earlier.told(0).items():
+            before[self.fingerprints[self.shares.index(share)]] = number
+        return any(
+            before.get(self.fingerprints[self.shares.index(share)], number) != number
+            for share, number in later.told(1).items()
+        )
 
 
 async def compare(engine: CohortEngine, earlier: Asked, later: Asked) -> Comparison:
@@ -86,6 +112,7 @@ async def compare(engine: CohortEngine, earlier: Asked, later: Asked) -> Compari
         complete=told["number"] <= MAX_CELLS,
         fingerprints=tuple(int(fingerprint or 0) for fingerprint in told["fingerprints"]),
         earlier_subjects=int(told["earlier"] or 0),
+        later_subjects=int(told["later"] or 0),
         subjects_differing=int(told["apart"] or 0),
     )
 
@@ -110,6 +137,7 @@ kind AS MATERIALIZED (
 SELECT json_build_object(
     'number', count(*),
     'earlier', sum(subjects) FILTER (WHERE here_0 = 1),
+    'later', sum(subjects) FILTER (WHERE here_1 = 1),
     'apart', sum(subjects) FILTER (WHERE here_0 <> here_1),
     'fingerprints', ARRAY[{fingerprints}],
     'kinds', (SELECT json_agg(ARRAY[{", ".join(names)}, subjects]) FROM

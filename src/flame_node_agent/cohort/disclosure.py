@@ -20,6 +20,10 @@ from flame_node_agent.wire.data_access import Bucket, Statistic
 MAX_GAP_COLUMNS = 40
 """Of more columns with gaps no numbers are told: each of them is a cohort that later ones are compared with."""
 
+COUNTS = "Counts"
+NULLS = "Nulls"
+"""One entry for each column, in the order of the columns."""
+
 Share = Callable[[Cell], int]
 """What each subject of a cell adds to a number."""
 
@@ -150,7 +154,7 @@ class DisclosureControl:
             if place in full or place in selection.columns
         ]
         nulls = [told(labels[place], summary.rows - summary.values[place]) for place in selection.columns]
-        data = [Statistic(name="Counts", results=counts), Statistic(name="Nulls", results=nulls)]
+        data = [Statistic(name=COUNTS, results=counts), Statistic(name=NULLS, results=nulls)]
         for name, groups in (("Age Distribution", selection.ages), ("Sex Distribution", selection.sexes)):
             if groups:
                 data.append(

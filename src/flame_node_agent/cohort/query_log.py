@@ -56,11 +56,13 @@ class QueryLog:
         the threshold.
         """
         rows = await self._database.execute(
-            "SELECT *, statement_hash = %(hash)s OR EXISTS (SELECT 1 FROM unnest(sizes) AS known"
+            # One statement, so that no row comes between the last one and those that are looked at; and of a project
+            # that was told much, only what is close is read.
+            "WITH mine AS (SELECT * FROM cohort_query_log WHERE project_id = %(project)s AND id > %(after)s)"
+            " SELECT mine.*, newest.last FROM (SELECT max(id) AS last FROM mine) AS newest LEFT JOIN mine"
+            " ON statement_hash = %(hash)s OR EXISTS (SELECT 1 FROM unnest(sizes) AS known"
             " CROSS JOIN unnest(%(sizes)s::bigint[]) AS size"
-            " WHERE abs(known - size) < greatest(threshold, %(threshold)s)) AS close,"
-            " max(id) OVER () AS last FROM cohort_query_log"
-            " WHERE project_id = %(project)s AND id > %(after)s ORDER BY id",
+            " WHERE abs(known - size) < greatest(threshold, %(threshold)s)) ORDER BY id",
             {
                 "hash": question.statement_hash,
                 "sizes": list(sizes),
@@ -69,7 +71,8 @@ class QueryLog:
                 "after": after,
             },
         )
-        return [_earlier(row) for row in rows if row["close"]], int(rows[0]["last"]) if rows else after
+        last = rows[0]["last"]
+        return [_earlier(row) for row in rows if row["id"] is not None], after if last is None else int(last)
 
     async def record(self, question: Question, release: Release, *, after: int) -> bool:
         """Note an answer that is about to be given; False when the project got another one since row ``after``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
@@ -12,7 +13,7 @@ from flame_node_agent.cohort.cache import SummaryCache, statement_hash
 from flame_node_agent.cohort.differencing import Asked, compare
 from flame_node_agent.cohort.disclosure import DisclosureControl, Release
 from flame_node_agent.cohort.engine import CohortEngine
-from flame_node_agent.cohort.guard import GuardedQuery
+from flame_node_agent.cohort.guard import GuardedQuery, pinned
 from flame_node_agent.cohort.query_log import Earlier, QueryLog, Question
 from flame_node_agent.cohort.statistics import summarise
 from flame_node_agent.cohort.summary import CohortSummary
@@ -50,13 +51,15 @@ class CohortStatistics:
             Refused: as the engine does. DatabaseUnavailable: the query log cannot be read or written; without it
                 nothing is told.
         """
-        summary = await self._summary(query.sql)
+        # What is counted now has to be the same when later answers are compared with it.
+        statement = await asyncio.to_thread(pinned, query.sql, datetime.now(UTC).date())
+        summary = await self._summary(statement)
         control = DisclosureControl(threshold, self._rounding)
         # Pure computation, but seconds of it for a query that is made for it.
         releases = await asyncio.to_thread(_releases, control, summary)
         question = Question(
             project_id=project_id,
-            statement=query.sql,
+            statement=statement,
             statement_hash=statement_hash(query.sql),
             subjects=summary.subjects,
             threshold=control.threshold,
@@ -84,7 +87,7 @@ class CohortStatistics:
                     return again, "as_before"
             if not releases:
                 return SUPPRESSED, "too_small"
-            others = [each for each in close if each.question.statement_hash != question.statement_hash]
+            others = [each for each in close if each.question.statement != question.statement]
             releases = await self._bearable(question, releases, others)
             if not releases:
                 return SUPPRESSED, "too_similar"
@@ -114,13 +117,14 @@ class CohortStatistics:
         return releases
 
     async def _beside(self, earlier: Earlier, question: Question, releases: list[Release]) -> list[Release]:
-        told = Asked(earlier.question.statement, earlier.release)
-        comparison = await compare(self._engine, told, Asked(question.statement, releases[0]))
+        told = Asked(earlier.question.statement, earlier.release, earlier.question.subjects)
+        first = Asked(question.statement, releases[0], question.subjects)
+        comparison = await compare(self._engine, told, first)
         threshold = max(question.threshold, earlier.question.threshold)
 
         def harmless(release: Release) -> bool:
-            later = Asked(question.statement, release)
-            return comparison.harmless(told, earlier.question.subjects, later, threshold)
+            later = Asked(question.statement, release, question.subjects)
+            return comparison.harmless(told, later, threshold)
 
         return [release for release in releases if await asyncio.to_thread(harmless, release)]
 

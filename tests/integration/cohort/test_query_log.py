@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import datetime, tzinfo
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from flame_node_agent.cohort import release
 from flame_node_agent.cohort.answer import SUPPRESSED, CohortAnswer
 from flame_node_agent.cohort.cache import SummaryCache
 from flame_node_agent.cohort.guard import guard
@@ -170,6 +172,30 @@ async def test_rounded_answers_are_compared_by_their_exact_sizes(
     assert await trust.ask(first(104)) == SUPPRESSED
 
 
+class Clock(datetime):
+    """The time as the tests want it."""
+
+    day = 1
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Clock:
+        return cls(2026, 3, cls.day, 12, tzinfo=tz)
+
+
+async def test_cohort_that_changes_with_time_is_compared_as_it_was_told(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tomorrow the statement is about others, as many; the answer was about all but one of the first 500."""
+    monkeypatch.setattr(release, "datetime", Clock)
+    changing = (
+        "SELECT person_id FROM person WHERE CASE WHEN current_date < '2026-03-02'"
+        " THEN person_id <= 500 AND person_id <> 42 ELSE person_id BETWEEN 1001 AND 1499 END"
+    )
+    assert (await trust.ask(changing)).record_count == 499
+    monkeypatch.setattr(Clock, "day", 2)
+    assert await trust.ask(first(500)) == SUPPRESSED
+
+
 @pytest.fixture
 def changing(
     new_omop: Callable[[int], OmopAccess], state: Database
@@ -218,6 +244,25 @@ async def test_few_new_patients_are_not_told_to_other_words_either(changing: Cha
     change("INSERT INTO omop.extra VALUES (101), (102)")
     trust.restart()
     assert await trust.ask("SELECT e.person_id FROM extra AS e") == SUPPRESSED
+
+
+async def test_new_rows_of_the_same_patients_are_not_told_to_other_words(changing: Changing) -> None:
+    """The cohort has the same subjects; the difference of the records would be what one of them has got since."""
+    trust, change = changing
+    await trust.ask(EXTRA)
+    change("INSERT INTO omop.extra VALUES (7)")
+    trust.restart()
+    assert await trust.ask("SELECT e.person_id FROM extra AS e") == SUPPRESSED
+
+
+async def test_answer_from_memory_is_not_told_beside_a_later_one(changing: Changing) -> None:
+    """Counted for another project before somebody left, it would tell that he has."""
+    trust, change = changing
+    await trust.ask(EXTRA, project=uuid4())
+    change("DELETE FROM omop.extra WHERE person_id = 7")
+    other_words = "SELECT e.person_id FROM extra AS e"
+    assert (await trust.ask(other_words)).record_count == 99
+    assert await trust.ask(EXTRA) == SUPPRESSED
 
 
 async def test_few_new_patients_are_not_told_under_another_threshold(changing: Changing) -> None:

@@ -3,6 +3,7 @@
 See docs/explanation/sql-guard.md for the reasons, docs/reference/sql.md for what is accepted.
 """
 
+from flame_node_agent.cohort.guard.moments import pinned
 from flame_node_agent.cohort.guard.query import GuardedQuery, guard
 
-__all__ = ["GuardedQuery", "guard"]
+__all__ = ["GuardedQuery", "guard", "pinned"]

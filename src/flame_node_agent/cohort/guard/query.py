@@ -12,6 +12,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 
 from flame_node_agent.cohort.guard.lexer import read
 from flame_node_agent.cohort.guard.limits import check_limits
+from flame_node_agent.cohort.guard.moments import check_moments
 from flame_node_agent.cohort.guard.rows import check_columns
 from flame_node_agent.cohort.guard.structure import check_no_changes, check_structure
 from flame_node_agent.cohort.guard.tables import pin_tables
@@ -88,6 +89,7 @@ def _rewritten(query: str) -> str:
     check_types(tree)
     check_columns(tree)
     check_limits(tree)
+    check_moments(tree)
     sql = _emit(tree)
     check_words(read(sql)[0])
     return sql
