@@ -111,8 +111,8 @@ def _form(kit: EnvText) -> Iterator[KitProblem]:
     for name in kit.read_differently():
         yield KitProblem(
             name,
-            "holds a $ or \\\\, which Compose and the services read in different ways",
-            "put the value in single quotes, or choose one without ${ and \\\\",
+            "is written in a way that Compose and the services read differently",
+            "put it in single quotes, without ${ and double backslashes, and comments on lines of their own",
         )
 
 

@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 _ASSIGNMENT = re.compile(
     r"""
     (?P<head> \s* (?:export[^\S\r\n]+)? [^=\#\s]+ [^\S\r\n]* = [^\S\r\n]*)
-    (?P<value> '(?:\\.|[^'\\])*' | "(?:\\.|[^"\\])*" | [^\r\n]*? )
+    (?P<value> '(?:\\.|[^'\\])*' | "(?:\\.|[^"\\])*" | (?! (?<=[^\S\r\n]) \# ) [^\r\n]*? )
     (?P<tail> (?:[^\S\r\n]+\#[^\r\n]*)? [^\S\r\n]* (?:\r\n|\n|\r|) )
     """,
     re.VERBOSE | re.DOTALL,
@@ -72,7 +72,7 @@ class EnvText:
 
     def read_differently(self) -> list[str]:
         """Names whose values Compose and the services of the node may read in different ways."""
-        return [name for name, written in self._written() if _is_doubtful(written)]
+        return [name for name, written, behind in self._written() if _is_doubtful(written, behind)]
 
     def put(self, name: str, value: str) -> bool:
         """Replace the value of a variable in its place; False when the file does not have it.
@@ -116,10 +116,11 @@ class EnvText:
             before += "\n"
         self._bindings = list(parse_stream(io.StringIO(before + line + behind, newline="")))
 
-    def _written(self) -> Iterator[tuple[str, str]]:
+    def _written(self) -> Iterator[tuple[str, str, str]]:
+        """Names, their values with the quotes around them, and what stands behind."""
         for binding in self._bindings:
             if binding.key is not None and (match := _ASSIGNMENT.fullmatch(binding.original.string)):
-                yield binding.key, match["value"]
+                yield binding.key, match["value"], match["tail"]
 
 
 def _replaced(binding: Binding, name: str, written: str) -> Binding:
@@ -130,7 +131,9 @@ def _replaced(binding: Binding, name: str, written: str) -> Binding:
     return replaced
 
 
-def _is_doubtful(written: str) -> bool:
+def _is_doubtful(written: str, behind: str) -> bool:
+    if not written:
+        return "#" in behind  # for Compose, a comment behind nothing is the value
     if written.startswith("'"):
         return "${" in written or "\\\\" in written
     return "$" in written

@@ -21,6 +21,7 @@ FIRST=1   # why
  'ODD'=x
 no variable at all
 EMPTY=
+OPEN=  # to be filled
 QUOTED="a # b" # c
 LAST='x'"""
 
@@ -40,6 +41,7 @@ def test_text_that_nobody_changes_stays_as_it_is_to_the_byte(text: str) -> None:
         ("FIRST", "FIRST=new   # why"),
         ("EXPORTED", "export EXPORTED=new"),
         ("EMPTY", "EMPTY=new"),
+        ("OPEN", "OPEN= new # to be filled"),
         ("QUOTED", "QUOTED=new # c"),
         ("LAST", "LAST=new"),
         ("INDENTED", " INDENTED = new"),
@@ -133,10 +135,15 @@ def test_what_cannot_be_written_is_refused_without_being_repeated(value: str) ->
         ("KEY='a${b}'", True),
         ("KEY='a\\\\b'", True),
         ("KEY=ab", False),
+        ("KEY=", False),
+        ("KEY=ab # a comment", False),
+        ("KEY= # a comment", True),
     ],
 )
 def test_values_that_compose_would_read_otherwise_are_found(line: str, doubtful: bool) -> None:
     assert EnvText(line).read_differently() == (["KEY"] if doubtful else [])
+    if not doubtful:
+        assert read_as_compose(line) == as_dotenv(line)
 
 
 def test_lines_that_are_nothing_are_found_by_their_number() -> None:
