@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,11 @@ def _no_proxies_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hub(dev_hub: HubFactory) -> RunningHub:
-    return dev_hub()
+def hub(dev_hub: HubFactory) -> Iterator[RunningHub]:
+    """The hub of the session; it behaves again when the test has ended."""
+    hub = dev_hub()
+    yield hub
+    hub.clear_faults()
 
 
 @pytest.fixture

@@ -22,9 +22,10 @@ async def test_all_is_well_with_a_hub_that_knows_this_trust(examined: Examined, 
     assert "/api answers" in findings["hub"].seen
 
 
-async def test_looking_takes_no_task_away(examined: Examined, hub: RunningHub) -> None:
+async def test_looking_takes_no_task_away(examined: Examined, dev_hub: HubFactory) -> None:
+    hub = dev_hub(fresh=True)
     task = hub.order_task("get_imaging_status", project_id=str(uuid4()))
-    assert_well((await examined())["api-key"])
+    assert_well((await examined(at=hub))["api-key"])
     assert hub.tasks()[task]["status"] == "PENDING"
 
 
