@@ -30,7 +30,7 @@ COMMANDS = {
     "tasks": "See what the hub has asked of this node, and report again.",
     "ledger": "Verify or export the account of everything that has left this node.",
     "dev": "Run the agent with everything it needs on this machine, for development.",
-    "demo": "Watch results travel to a hub on this machine, through crashes and outages.",
+    "demo": "Watch results and cohort numbers travel to a hub on this machine, through crashes and outages.",
 }
 """Every command with the line that ``flame-node --help`` shows for it; the module has the command's name,
 with an underscore for a dash."""
@@ -91,7 +91,8 @@ app = typer.Typer(
 
 @app.callback(
     epilog="Start with `flame-node config example > .env`, fill in what it asks for, and have it checked by "
-    "`flame-node config check`. Then `flame-node agent` runs the node.",
+    "`flame-node config check`. Then `flame-node agent` runs the node, and `flame-node data-access` the service that "
+    "answers its cohort queries.",
 )
 def entrance(
     version: Annotated[

@@ -32,6 +32,9 @@ class Service(StrEnum):
     DATA_ACCESS = "data-access"
 
 
+WIDEST_VALUE = 60
+"""A longer value pushes its own origin to the right, and nobody else's."""
+
 Row = tuple[str, str, str, str]
 """Group, variable, value and origin."""
 
@@ -48,7 +51,7 @@ def check(
     trees, verdict = _load(service, env_file)
     rows = _rows(trees)
     name_width = max(len(name) for _, name, _, _ in rows)
-    value_width = max(len(value) for _, _, value, _ in rows)
+    value_width = max(len(value) for _, _, value, _ in rows if len(value) <= WIDEST_VALUE)
     for title, group in groupby(rows, lambda row: row[0]):
         typer.echo(f"# {title}")
         for _, name, value, origin in group:

@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 
 def command() -> None:
-    """Watch results travel to a hub on this machine, through crashes and outages.
+    """Watch results and cohort numbers travel to a hub on this machine, through crashes and outages.
 
     Starts PostgreSQL, an S3 server, an OIDC issuer, a development hub, data-access-api and the agent, sends real
     files through them, breaks what can break, lets the hub ask for cohorts, and compares in the end what was sent
