@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 Row = tuple[Any, ...]
 
-BATCH_ROWS = 2000
+BATCH_ROWS = 1000
 """How many rows an engine hands over at once, at most."""
 
 

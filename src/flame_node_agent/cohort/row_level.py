@@ -36,6 +36,9 @@ log = structlog.get_logger(__name__)
 NO_SNAPSHOT = "No approved cohort snapshot exists for this project."
 NO_ACCESSIONS = "Cohort query did not return an 'accession_id' column."
 
+MAX_HELD_ACCESSIONS = 1_000_000
+"""Ids that wait, in memory, until they are known to be of enough people; with more of so few, it is too small."""
+
 _KINDS: dict[str, MemberKind] = {PERSON: "person", ACCESSION: "accession"}
 
 
@@ -151,6 +154,8 @@ async def _accession_list(batches: AsyncGenerator[Sequence[Row]], threshold: int
     begun = False
     async with aclosing(batches):
         async for batch in batches:
+            if len(held) > MAX_HELD_ACCESSIONS:
+                raise too_small()
             subjects.update(person for _, person in batch if not begun)
             held += [json.dumps(accession, ensure_ascii=False) for accession, _ in batch]
             if len(subjects) < threshold or not held:

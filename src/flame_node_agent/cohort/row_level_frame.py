@@ -13,7 +13,7 @@ from operator import itemgetter
 from uuid import UUID
 
 from flame_node_agent.cohort.engine import Row
-from flame_node_agent.cohort.row_level_sql import SUBJECTS
+from flame_node_agent.cohort.row_level_sql import MAX_VALUE_BYTES, SUBJECTS, TOO_LONG
 from flame_node_agent.cohort.snapshots import MemberKind
 from flame_node_agent.errors import Refused, RowsOutOfOrder
 
@@ -24,6 +24,8 @@ _KINDS: tuple[MemberKind, ...] = ("person", "accession")
 
 MAX_ROWS = 50_000_000
 """Of more rows no table is made: whether a row is given takes a byte of memory."""
+
+VALUE_TOO_LONG = f"The cohort has a value of more than {MAX_VALUE_BYTES} bytes."
 
 TOO_MANY_ROWS = f"The cohort has more than {MAX_ROWS} rows."
 
@@ -115,7 +117,7 @@ async def frame(
     """Write the JSON object of the rows of :func:`.row_level_sql.frame`.
 
     Raises:
-        Refused: 403 before the first byte, when the rows are of too few people.
+        Refused: 403 before the first byte, when the rows are of too few people; 413 when a value is too long.
         RowsOutOfOrder: at any time.
     """
     part, told, empty = SUBJECTS, 0, True
@@ -125,6 +127,9 @@ async def frame(
             if this == SUBJECTS and part == SUBJECTS:
                 await admission.take(rows)
                 continue
+            place = told if this == part else 0
+            if any(row[4] == TOO_LONG for row in compress(rows, admission.given[place:])):
+                raise Refused(413, VALUE_TOO_LONG)
             if this != part:
                 yield _opening(part, this, told, names, admission)
                 part, told, empty = this, 0, True

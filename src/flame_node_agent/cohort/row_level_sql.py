@@ -11,6 +11,15 @@ from flame_node_agent.cohort.subjects import ACCESSION, PERSON, CohortShape
 SUBJECTS = 0
 """The part of a frame that tells whom each row is about; parts from 1 on are its columns."""
 
+MAX_VALUE_BYTES = 16_384
+"""Of one value as JSON. A batch of rows is as large as its values, and has to fit into memory."""
+
+TOO_LONG = "long"
+"""What stands in the place of the subject where a value is longer, and is not there."""
+
+_ID_CHARACTERS = 1000
+"""By how many ids are told apart; no study and no person has longer ones."""
+
 KNOWN_ACCESSIONS = (
     "SELECT i.accession_id::text, min(p.person_id)::text FROM omop.image_occurrence AS i"
     " JOIN omop.person AS p ON p.person_id = i.person_id"
@@ -23,11 +32,15 @@ def frame(shape: CohortShape) -> str:
     """All values of a query, column by column, as rows (part, number, value, accession, subject).
 
     Part 0 tells of each row, by its number from 1 on, the ids it shows and whose row it is; each later part gives the
-    values of one column as JSON text, in the order of those numbers. What JSON has no number for is null.
+    values of one column as JSON text, in the order of those numbers. What JSON has no number for is null; in place of
+    a value of more than :data:`MAX_VALUE_BYTES` there is :data:`TOO_LONG` as the subject.
     """
     ids = f"SELECT {SUBJECTS}, n, {_as_text(shape, PERSON)}, {_as_text(shape, ACCESSION)}, subject::text FROM found"
     columns = [
-        f"SELECT {part}, n, {_as_json(f'c{place}')}, NULL, NULL FROM found"
+        f"SELECT {part}, n, CASE WHEN octet_length(value) <= {MAX_VALUE_BYTES} THEN value END, NULL,"
+        f" CASE WHEN octet_length(value) > {MAX_VALUE_BYTES} THEN '{TOO_LONG}' END"
+        # OFFSET 0: otherwise PostgreSQL would make each value anew wherever its name stands.
+        f" FROM (SELECT n, {_as_json(f'c{place}')} AS value FROM found OFFSET 0) AS made"
         for part, place in enumerate(shape.places, start=1)
     ]
     return f"{_found(shape)} {' UNION ALL '.join((ids, *columns))}"
@@ -40,9 +53,9 @@ def members(shape: CohortShape) -> str:
         "SELECT 'subjects', count(DISTINCT subject)::text FROM found",
     ]
     parts += [
-        f"SELECT DISTINCT '{kind}', {column}::text FROM found WHERE {column} IS NOT NULL"
-        for kind, column in (("person", _column(shape, PERSON)), ("accession", _column(shape, ACCESSION)))
-        if column is not None
+        f"SELECT DISTINCT '{kind}', {_as_text(shape, name)} FROM found WHERE {_column(shape, name)} IS NOT NULL"
+        for kind, name in (("person", PERSON), ("accession", ACCESSION))
+        if name in shape.columns
     ]
     return f"{_found(shape)} {' UNION ALL '.join(parts)}"
 
@@ -71,7 +84,7 @@ def _column(shape: CohortShape, name: str) -> str | None:
 
 def _as_text(shape: CohortShape, name: str) -> str:
     column = _column(shape, name)
-    return f"{column}::text" if column else "NULL::text"
+    return f"left({column}::text, {_ID_CHARACTERS})" if column else "NULL::text"
 
 
 def _as_json(value: str) -> str:

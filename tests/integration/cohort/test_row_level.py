@@ -158,6 +158,17 @@ async def test_cohort_without_subjects_looks_too_small(live: Service) -> None:
     assert (answer.status_code, answer.json()) == TOO_SMALL
 
 
+async def test_long_values_are_refused_before_they_fill_the_memory(live: Service) -> None:
+    longest = "x" * (16_384 - 2)  # with its quotes
+    query = f"SELECT rpad('x', {len(longest)}, 'x') AS x, person_id FROM person"
+    assert (await live.dataframe(uuid.uuid4(), query))["x"] == [longest] * 2000
+    for length in (len(longest) + 1, 400_000):
+        query = f"SELECT rpad('x', {length}) AS x, person_id FROM person WHERE person_id <= 1000"
+        answer = await live.post("/cohort/dataframe", uuid.uuid4(), query)
+        assert answer.status_code == 413
+        assert answer.json() == {"detail": "The cohort has a value of more than 16384 bytes."}
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -9,6 +9,7 @@ import pytest
 
 from flame_node_agent.cohort.engine import Row
 from flame_node_agent.cohort.row_level_frame import Admission, Membership, frame
+from flame_node_agent.cohort.row_level_sql import TOO_LONG
 from flame_node_agent.cohort.snapshots import MemberKind, query_hash
 from flame_node_agent.errors import Refused, RowsOutOfOrder
 from tests.unit.cohort.service_double import PROJECT
@@ -49,6 +50,21 @@ async def test_rows_of_others_are_left_out_of_every_column(size: int) -> None:
 
     found = await table(rows(), size, membership=Membership(PROJECT, ["person"], among))
     assert found == {"person_id": [2, 3, 4, 5, 6, 8, 9, 10, 11, 12], "x": ["ä"] * 10}
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+async def test_value_that_is_too_long_is_never_left_out_silently(size: int) -> None:
+    found = rows()
+    assert found[-1][:2] == (2, 12)
+    found[-1] = (2, 12, None, None, TOO_LONG)
+    with pytest.raises(Refused, match="413: The cohort has a value of more than 16384 bytes"):
+        await table(found, size)
+
+    async def among(_: object, _kind: MemberKind, ids: Collection[str]) -> frozenset[str]:
+        return frozenset(ids) - {"12"}
+
+    of_others = await table(found, size, membership=Membership(PROJECT, ["person"], among))
+    assert len(of_others["x"]) == 11
 
 
 @pytest.mark.parametrize("people", [0, 1, 9])
