@@ -23,7 +23,11 @@ class Group:
 
 
 def grouped(buckets: Sequence[Group], threshold: int) -> tuple[Group, ...]:
-    """Put small buckets together until none is below ``threshold``; the order stays, "Other" comes last."""
+    """Put small buckets together until none is below ``threshold``; the order stays, "Other" comes last.
+
+    With a threshold of 10, F 80, M 120, X 4 and Unknown 3 become M 120 and Other 87. If all buckets are too small
+    together, "Other" is too; whoever calls has seen to it that all subjects are as many as the threshold.
+    """
     large = [bucket for bucket in buckets if bucket.subjects >= threshold]
     small = [bucket for bucket in buckets if 0 < bucket.subjects < threshold]
     while small and sum(bucket.subjects for bucket in small) < threshold and large:
@@ -34,7 +38,7 @@ def grouped(buckets: Sequence[Group], threshold: int) -> tuple[Group, ...]:
 
 
 def coarser(groups: Sequence[Group]) -> tuple[Group, ...] | None:
-    """One bucket fewer; None when there is only one."""
+    """One bucket fewer, the smallest having joined "Other" or the next smallest; None when there is only one."""
     if len(groups) < 2:
         return None
     other = [group for group in groups if group.label == OTHER]

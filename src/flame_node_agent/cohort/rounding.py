@@ -40,14 +40,21 @@ class Limits:
 
 
 def limits(number: int, step: int, threshold: int) -> Limits:
-    """The limits of a number that is told rounded, if no number below ``threshold`` is ever told."""
+    """The limits of a number that is told rounded, if no number below ``threshold`` is ever told.
+
+    13 to 17 are told as 15 with a step of 5; so 16 may lose 3 and gain 1. With a threshold of 15 it may lose 1 only.
+    """
     lowest = rounded(number, step) - step // 2
     highest = lowest + step - 1
     return Limits(number - max(lowest, threshold), highest - number)
 
 
 def determined(bounds: Sequence[Limits], kinds: Sequence[Vector]) -> set[int]:
-    """Positions of the numbers whose exact value follows from the answer.
+    """Positions of the numbers whose exact value follows from the answer: those that no small change would leave unseen.
+
+    Buckets of 13 and 26, 39 in all, are told as 15, 25 and 40. With one more in the first they would be 14, 26 and 40,
+    and told alike: so neither 13 nor 39 follows. With one more in the second likewise, so 26 does not follow either.
+    A change is unseen only if every number stays within its limits, those of numbers that are not told included.
 
     Args:
         bounds: the limits of each number.
