@@ -50,7 +50,7 @@ def limits(number: int, step: int, threshold: int) -> Limits:
 
 
 def determined(bounds: Sequence[Limits], kinds: Sequence[Vector]) -> set[int]:
-    """Positions of the numbers whose exact value follows from the answer: those that no small change would leave unseen.
+    """Positions of the numbers whose exact value follows from the answer: no small change of them would go unseen.
 
     Buckets of 13 and 26, 39 in all, are told as 15, 25 and 40. With one more in the first they would be 14, 26 and 40,
     and told alike: so neither 13 nor 39 follows. With one more in the second likewise, so 26 does not follow either.
