@@ -70,8 +70,9 @@ async def check_proxy(ground: Ground) -> Finding:
                 f"{proxy.host}:{proxy.port}: {reason}",
                 "check PROXY__HTTP_URL and PROXY__HTTPS_URL, or HTTPS_PROXY, and whether the proxy runs",
             )
-    for endpoint, _ in through:
-        if (refusal := await _refusal_of_proxy(ground, endpoint)) is not None:
+    refusals = await asyncio.gather(*(_refusal_of_proxy(ground, endpoint) for endpoint, _ in through))
+    for (endpoint, _), refusal in zip(through, refusals, strict=True):
+        if refusal is not None:
             return failed(
                 f"the proxy refuses {endpoint.host}: {refusal}",
                 "have the host allowed in the proxy; for 407 put user:password@ into the proxy's URL",
@@ -85,15 +86,16 @@ async def check_tls(ground: Ground) -> Finding:
     if not secured:
         plain = ", ".join(endpoint.host for endpoint in outside(ground))
         return skipped(f"no TLS on the way to {plain}" if plain else "nothing is connected to outside")
+    # All at once: where a firewall swallows packets, each takes its whole time.
+    outcomes = await asyncio.gather(*(_ask(ground, endpoint) for endpoint in secured), return_exceptions=True)
     verified = []
-    for endpoint in secured:
-        try:
-            await _ask(ground, endpoint)
-        except HubUnavailable as error:
-            if (problem := _certificate_problem(error)) is not None:
-                return failed(f"{endpoint.host}: {problem}", _certificate_advice(problem))
-        else:
+    for endpoint, outcome in zip(secured, outcomes, strict=True):
+        if not isinstance(outcome, BaseException):
             verified.append(endpoint.host)
+        elif (problem := _certificate_problem(outcome)) is not None:
+            return failed(f"{endpoint.host}: {problem}", _certificate_advice(problem))
+        elif not isinstance(outcome, HubUnavailable):
+            raise outcome
     return ok(f"{', '.join(verified)}: verified") if verified else skipped("nobody answers")
 
 

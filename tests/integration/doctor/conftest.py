@@ -49,6 +49,7 @@ def examined(node_env: EnvironmentFactory, hub: RunningHub, tmp_path: Path) -> E
         kit: Path | None = None,
         ground: dict[str, Any] | None = None,
         without: tuple[str, ...] = (),
+        seconds: float = 60.0,
         **overrides: str,
     ) -> dict[str, Finding]:
         environment = {"PATH": str(tmp_path)} | node_env(at or hub, sides=sides, **overrides)
@@ -61,7 +62,7 @@ def examined(node_env: EnvironmentFactory, hub: RunningHub, tmp_path: Path) -> E
         seen = Ground.load(Service.AGENT, env=environment, env_file=None, kit=kit)
         for name, value in (ground or {}).items():
             setattr(seen, name, value)
-        return await examine(seen)
+        return await examine(seen, seconds=seconds)
 
     return look
 

@@ -10,6 +10,7 @@ from flame_node_agent.devstack.running_hub import RunningHub
 from tests.conftest import HubFactory
 from tests.integration.doctor.conftest import Examined
 from tests.integration.doctor.verdicts import assert_unseen, assert_well, assert_wrong
+from tests.unit.hub.servers import Peer, serving
 
 OF_THE_HUB = ("hub", "clock", "api-key", "identity", "aes-key")
 
@@ -74,6 +75,18 @@ async def test_a_hub_that_has_no_time(examined: Examined, hub: RunningHub) -> No
     findings = await examined()
     assert_wrong(findings["hub"], "503", "wait")
     assert_wrong(findings["api-key"], "503", "administrator")
+
+
+async def test_a_hub_that_never_answers_holds_up_nobody_else(examined: Examined) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.closed()
+
+    async with serving(silent) as server:
+        findings = await examined(CENTRAL_HUB_API_URL=server.url, migrated=True, seconds=6)
+    for name in OF_THE_HUB:
+        assert_wrong(findings[name], "no answer within 6 s", "hangs")
+    assert_well(findings["dns"])
+    assert_well(findings["database"])
 
 
 async def test_a_clock_that_is_wrong(examined: Examined) -> None:
