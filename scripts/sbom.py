@@ -34,10 +34,14 @@ def component(package: metadata.Distribution) -> dict[str, object]:
 
 def bill() -> dict[str, object]:
     """The whole document."""
-    packages = sorted((component(each) for each in metadata.distributions()), key=lambda each: str(each["bom-ref"]))
+    packages = sorted(
+        (component(each) for each in metadata.distributions()), key=lambda each: str(each["bom-ref"])
+    )
     product = [each for each in packages if each["name"] == PRODUCT]
     parts = [each for each in packages if each["name"] != PRODUCT]
-    parts.append({"type": "platform", "bom-ref": "python", "name": "CPython", "version": platform.python_version()})
+    parts.append(
+        {"type": "platform", "bom-ref": "python", "name": "CPython", "version": platform.python_version()}
+    )
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(packages, sort_keys=True))
     return {
         "bomFormat": "CycloneDX",

@@ -41,4 +41,6 @@ def build_stand_ins(engine: Engine) -> None:
     """Build what takes the place of MinIO (SeaweedFS) and of the PostgreSQL image (Debian's packages)."""
     for name, tag in (("s3", S3), ("postgres", POSTGRES)):
         recipe = _STAND_INS / name / "Dockerfile"
-        engine.docker("build", "--build-arg", f"BASE_IMAGE={BASE}", "-t", tag, "-f", recipe, ROOT, seconds=1200)
+        engine.docker(
+            "build", "--build-arg", f"BASE_IMAGE={BASE}", "-t", tag, "-f", recipe, ROOT, seconds=1200
+        )

@@ -37,18 +37,25 @@ def run(*command: str | Path, seconds: float = 600, check: bool = True, **option
         **options,  # type: ignore[call-overload]  # cwd and env, as they are
     )
     if check and done.returncode:
-        pytest.fail(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout[-6000:]}", pytrace=False)
+        pytest.fail(
+            f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout[-6000:]}",
+            pytrace=False,
+        )
     return done.stdout
 
 
 def install_what_is_missing() -> None:
     """Install it with apt; a test run that cannot go on says what it lacks."""
     if os.geteuid() != 0:
-        pytest.fail("make test-deploy starts a Docker engine of its own, so it must be run by root", pytrace=False)
+        pytest.fail(
+            "make test-deploy starts a Docker engine of its own, so it must be run by root", pytrace=False
+        )
     missing = [package for command, package in _PACKAGES.items() if shutil.which(command) is None]
     if missing:
         if shutil.which("apt-get") is None:
-            pytest.fail(f"make test-deploy needs {', '.join(missing)}, and there is no apt to get it", pytrace=False)
+            pytest.fail(
+                f"make test-deploy needs {', '.join(missing)}, and there is no apt to get it", pytrace=False
+            )
         run("apt-get", "update", "-q")
         # Debian starts services as they are installed; this engine is the tests' own.
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}

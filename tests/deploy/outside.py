@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 import uuid
@@ -39,7 +38,9 @@ class Outside:
     engine: Engine
     folder: Path
     stack: str
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True))
+    key: RSAKey = field(
+        default_factory=lambda: RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True)
+    )
 
     def start(self, kit: EnvText) -> None:
         """Let a hub know this kit's trust, and show the issuer's keys."""
@@ -49,18 +50,50 @@ class Outside:
             place.chmod(0o777)
             for file, content in files.items():
                 (place / file).write_text(json.dumps(content))
-        hub = ["python", "-m", "flame_node_agent.devstack.hub", "--state-dir", "/state", "--host", "0.0.0.0", "--port"]
+        hub = [
+            "python",
+            "-m",
+            "flame_node_agent.devstack.hub",
+            "--state-dir",
+            "/state",
+            "--host",
+            "0.0.0.0",
+            "--port",
+        ]
         self._run("hub", [*hub, "8000", "--profile", "0.8.30"])
         self._run("issuer", ["python", "-m", "http.server", "8000", "--directory", "/state"])
 
     def _run(self, name: str, command: list[str]) -> None:
-        place = ("--network", f"{self.stack}_egress", "--network-alias", name, "--name", f"{self.stack}-{name}")
+        place = (
+            "--network",
+            f"{self.stack}_egress",
+            "--network-alias",
+            name,
+            "--name",
+            f"{self.stack}-{name}",
+        )
         volume = ("--volume", f"{self.folder / name}:/state")
         self.engine.docker("run", "-d", "--no-healthcheck", *place, *volume, NODE, *command)
 
     def stop(self) -> None:
         """Remove both."""
         self.engine.docker("rm", "-f", f"{self.stack}-hub", f"{self.stack}-issuer", check=False)
+
+    def restart(self) -> None:
+        """Start both again after the engine was killed."""
+        self.engine.docker("start", f"{self.stack}-hub", f"{self.stack}-issuer")
+
+    def leave(self) -> None:
+        """Leave the trust's network, which would otherwise stay."""
+        for name in ("hub", "issuer"):
+            self.engine.docker("network", "disconnect", f"{self.stack}_egress", f"{self.stack}-{name}")
+
+    def come_back(self) -> None:
+        """Join it again."""
+        for name in ("hub", "issuer"):
+            self.engine.docker(
+                "network", "connect", "--alias", name, f"{self.stack}_egress", f"{self.stack}-{name}"
+            )
 
     def token(self) -> str:
         """A token of the analysis."""
@@ -71,7 +104,10 @@ class Outside:
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Use the hub's admin API, from inside its container, as it is for the machine itself."""
         text = json.dumps(body) if body is not None else ""
-        return json.loads(self.engine.docker("exec", f"{self.stack}-hub", "python", "-c", _ASK, method, path, text) or "null")
+        return json.loads(
+            self.engine.docker("exec", f"{self.stack}-hub", "python", "-c", _ASK, method, path, text)
+            or "null"
+        )
 
     def _jwks(self) -> dict[str, Any]:
         return dict(KeySet([self.key]).as_dict(private=False))

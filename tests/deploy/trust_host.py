@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import time
 from typing import Any
 
 from flame_node_agent.devstack.omop.load import load
@@ -73,7 +74,9 @@ class TrustHost:
     def unpack(self) -> None:
         """Put what an operator checks out into the folder."""
         for part in ("trust", "docker"):
-            shutil.copytree(ROOT / part, self.folder / part, ignore=shutil.ignore_patterns(".env*", "backups"))
+            shutil.copytree(
+                ROOT / part, self.folder / part, ignore=shutil.ignore_patterns(".env*", "backups")
+            )
         shutil.copy(ROOT / "Makefile", self.folder / "Makefile")
 
     def make_kit(self, **changes: str) -> EnvText:
@@ -98,10 +101,25 @@ class TrustHost:
         write_kit(self.kit_path, kit)
         return read_kit(self.kit_path)
 
+    def kit(self) -> EnvText:
+        """What the kit holds."""
+        return read_kit(self.kit_path)
+
     def make(self, *arguments: str, check: bool = True, folder: str = "trust", seconds: float = 600) -> str:
         """Run make as the seed shows it: ``cd trust && env PROD=stag make …``."""
-        images = {"NODE_IMAGE": NODE, "S3_IMAGE": S3, "S3_HEALTH_PATH": "/healthz", "POSTGRES_IMAGE": POSTGRES}
-        environment = {**self.engine.environment, **images, "OMOP_IMAGE": POSTGRES, "PROD": "stag", "STACK": self.stack}
+        images = {
+            "NODE_IMAGE": NODE,
+            "S3_IMAGE": S3,
+            "S3_HEALTH_PATH": "/healthz",
+            "POSTGRES_IMAGE": POSTGRES,
+        }
+        environment = {
+            **self.engine.environment,
+            **images,
+            "OMOP_IMAGE": POSTGRES,
+            "PROD": "stag",
+            "STACK": self.stack,
+        }
         done = subprocess.run(
             ["make", *arguments],
             cwd=self.folder / folder,
@@ -148,11 +166,50 @@ class TrustHost:
         """Run a command in a service's container."""
         return self.engine.docker("exec", self.containers()[service]["Id"], *command, check=check)
 
+    def kill_process(self, pid: int) -> None:
+        """Kill what runs as process 1 of a container, behind the engine's back."""
+        os.kill(pid, signal.SIGKILL)
+
+    def back_up(self) -> str:
+        """Make a backup; its folder, as ``BACKUP`` takes it."""
+        said = self.make("backup-local-trust")
+        return said.partition("Backed up to ")[2].partition(". Keep")[0]
+
+    def objects(self) -> set[str]:
+        """Names of what is in the bucket."""
+        listing = (
+            "import asyncio, sys; sys.path.insert(0, '/init'); import copy_bucket as c\n"
+            "async def names():\n"
+            "    async with c.client() as s:\n"
+            "        async for found in s.list_objects(c.BUCKET, recursive=True): print(found.object_name)\n"
+            "asyncio.run(names())"
+        )
+        kit = self.kit().values
+        told = [f"--env={name}={kit[name]}" for name in kit if name.startswith("MINIO__")]
+        init = f"--volume={self.folder}/trust/init:/init:ro"
+        network = f"--network={self.stack}_internal"
+        return set(
+            self.engine.docker(
+                "run", "--rm", "--no-healthcheck", network, init, *told, NODE, "python", "-c", listing
+            ).split()
+        )
+
     def put_result(self, outside: Outside, name: str, content: str) -> str:
         """Hand a final result in, as an analysis on the internal network does; its status."""
         token = outside.token()
         form = ("-F", f"file=@-;filename={name}", "http://node-result-service:8080/final/")
-        curl = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-X", "PUT", "-H", f"Authorization: Bearer {token}")
+        curl = (
+            "curl",
+            "-sS",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "-X",
+            "PUT",
+            "-H",
+            f"Authorization: Bearer {token}",
+        )
         network = ("run", "--rm", "-i", "--no-healthcheck", "--network", f"{self.stack}_internal")
         done = subprocess.run(
             ["docker", *network, NODE, *curl, *form],
@@ -171,7 +228,11 @@ class TrustHost:
 
     def ask_cohort(self, outside: Outside, text: str = "SELECT person_id FROM omop.person") -> str:
         """Order a cohort query at the hub; its task id."""
-        query = {"query": text, "query_name": "everybody", "project_id": "00000000-0000-0000-0000-0000000000b0"}
+        query = {
+            "query": text,
+            "query_name": "everybody",
+            "project_id": "00000000-0000-0000-0000-0000000000b0",
+        }
         return str(outside.ask("POST", "/admin/tasks", {"task_type": "cohort_query", "payload": query})["id"])
 
     def task_status(self, outside: Outside, task: str) -> str:

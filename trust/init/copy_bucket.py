@@ -61,7 +61,9 @@ async def copy_in(store: Minio, stream: IO[bytes]) -> int:
         for entry in archive:
             with _opened(archive, entry) as content:
                 # One part at a time: several would read the one stream at once.
-                await store.put_object(BUCKET, entry.name, content, entry.size, part_size=PART, num_parallel_uploads=1)
+                await store.put_object(
+                    BUCKET, entry.name, content, entry.size, part_size=PART, num_parallel_uploads=1
+                )
             names.add(entry.name)
     async for found in store.list_objects(BUCKET, recursive=True):
         if found.object_name not in names:

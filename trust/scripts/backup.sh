@@ -16,8 +16,9 @@ if [ -z "$(compose ps --quiet postgres)" ]; then
 fi
 folder="$BACKUP_DIR/$STACK-$(date -u +%Y%m%dT%H%M%SZ)"
 mkdir -p "$folder.partial"
+trap 'rm -rf "$folder.partial"' EXIT
 # shellcheck disable=SC2016 # the names are the container's own
-compose exec -T postgres sh -c 'pg_dump --format=custom -h 127.0.0.1 -U "$POSTGRES_USER" "$POSTGRES_DB"' >"$folder.partial/database.dump"
+compose exec -T postgres sh -c 'PGPASSWORD="$POSTGRES_PASSWORD" pg_dump --format=custom -h 127.0.0.1 -U "$POSTGRES_USER" "$POSTGRES_DB"' >"$folder.partial/database.dump"
 set -- database.dump
 if [ -n "$(compose ps --quiet minio 2>/dev/null)" ]; then
     compose run --rm --no-deps -T bucket python /init/copy_bucket.py out >"$folder.partial/bucket.tar"

@@ -25,10 +25,11 @@ done
 # shellcheck disable=SC2016 # the names are the container's own
 compose exec -T postgres sh -c '
     set -e
-    psql="psql -v ON_ERROR_STOP=1 -qAt --no-psqlrc -h /var/run/postgresql -U $POSTGRES_USER"
+    export PGPASSWORD="$POSTGRES_PASSWORD" PGHOST=127.0.0.1 PGUSER="$POSTGRES_USER"
+    psql="psql -v ON_ERROR_STOP=1 -qAt --no-psqlrc"
     $psql -d template1 -c "DROP DATABASE IF EXISTS \"$POSTGRES_DB\" WITH (FORCE)"
     $psql -d template1 -c "CREATE DATABASE \"$POSTGRES_DB\""
-    pg_restore --exit-on-error --single-transaction --no-owner -h /var/run/postgresql -U "$POSTGRES_USER" -d "$POSTGRES_DB"
+    pg_restore --exit-on-error --single-transaction --no-owner -d "$POSTGRES_DB"
 ' <"$BACKUP/database.dump"
 if [ -f "$BACKUP/bucket.tar" ]; then
     compose up -d minio bucket
