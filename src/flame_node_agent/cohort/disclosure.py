@@ -6,14 +6,16 @@ The rules, where each comes from, and what they do not prevent: docs/explanation
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from flame_node_agent.cohort import shares
 from flame_node_agent.cohort.answer import CohortAnswer
 from flame_node_agent.cohort.attribution import Effort, Vector, stands_for_many
-from flame_node_agent.cohort.buckets import OTHER, Group, coarser, decade_buckets, grouped, sex_buckets
+from flame_node_agent.cohort.buckets import Group, coarser, decade_buckets, grouped, sex_buckets
 from flame_node_agent.cohort.rounding import Limits, determined, limits, rounded
-from flame_node_agent.cohort.summary import Cell, CohortSummary
+from flame_node_agent.cohort.shares import Share
+from flame_node_agent.cohort.summary import CohortSummary
 from flame_node_agent.config.data_access import THRESHOLD_FLOOR
 from flame_node_agent.wire.data_access import Bucket, Statistic
 
@@ -23,9 +25,6 @@ MAX_GAP_COLUMNS = 40
 COUNTS = "Counts"
 NULLS = "Nulls"
 """One entry for each column, in the order of the columns."""
-
-Share = Callable[[Cell], int]
-"""What each subject of a cell adds to a number."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,17 @@ class Release:
     """How many subjects the cohort has, and each of these columns with a value and without."""
     distributed: bool
     """Whether a distribution is told, from which the number of subjects follows."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of an answer; or one that is not told, but has to be large for the answer to be given."""
+
+    part: object
+    """Where it stands: ``"rows"``, ``"subjects"``, ``"ages"``, ``"sexes"``, or the position of a column."""
+    share: Share
+    value: int
+    told: bool = True
 
 
 class DisclosureControl:
@@ -100,12 +110,12 @@ class DisclosureControl:
         return chosen
 
     def _safe(self, summary: CohortSummary, selection: Selection, effort: Effort) -> bool:
-        shares = _independent_shares(summary, selection)
+        wanted = _independent_shares(summary, selection)
         vectors: Counter[Vector] = Counter()
         for cell in summary.cells:
-            vectors[tuple(share(cell) for share in shares)] += cell.subjects
+            vectors[tuple(share(cell) for share in wanted)] += cell.subjects
         return stands_for_many(
-            vectors, self.threshold, effort, full_rank=None if summary.complete else len(shares)
+            vectors, self.threshold, effort, full_rank=None if summary.complete else len(wanted)
         )
 
     # No rounded number may be told exactly by the others.
@@ -120,27 +130,16 @@ class DisclosureControl:
         return selection
 
     def _betrayed(self, summary: CohortSummary, selection: Selection) -> set[object]:
-        """The parts of a selection of which an exact number follows; ``"rows"`` is the number of records."""
-        parts: list[tuple[object, Share, int, bool]] = [("rows", _rows, summary.rows, True)]
-        parts.append(("subjects", _one, summary.subjects, False))
-        for name, groups, value in (("ages", selection.ages, _decade), ("sexes", selection.sexes, _sex)):
-            shares = _memberships(groups, value)
-            parts += [
-                (name, share, group.subjects, True) for group, share in zip(groups, shares, strict=True)
-            ]
-        for column in selection.columns:
-            with_value, without = summary.values[column], summary.rows - summary.values[column]
-            parts += [(column, _values(column), with_value, True), (column, _gaps(column), without, True)]
-            for share in (_holds(column), _lacks(column)):
-                parts.append((column, share, _total(summary, share), False))
+        """The parts of the answer of which an exact number follows."""
+        numbers = _rounded_numbers(summary, selection)
         bounds = [
-            limits(number, self.rounding, self.threshold)
-            if told
-            else Limits(number - self.threshold, None, told=False)
-            for _, _, number, told in parts
+            limits(each.value, self.rounding, self.threshold)
+            if each.told
+            else Limits(each.value - self.threshold, None, told=False)
+            for each in numbers
         ]
-        kinds = [tuple(share(cell) for _, share, _, _ in parts) for cell in summary.cells]
-        return {parts[place][0] for place in determined(bounds, list(dict.fromkeys(kinds)))}
+        kinds = [tuple(each.share(cell) for each in numbers) for cell in summary.cells]
+        return {numbers[place].part for place in determined(bounds, list(dict.fromkeys(kinds)))}
 
     def _answer(self, summary: CohortSummary, selection: Selection) -> CohortAnswer:
         def told(label: str, number: int) -> Bucket:
@@ -179,68 +178,41 @@ def _without(selection: Selection, betrayed: set[object]) -> Selection | None:
 
 def _independent_shares(summary: CohortSummary, selection: Selection) -> list[Share]:
     """Shares that every number of the selection can be computed from, without those known to follow from others."""
-    ages = _memberships(selection.ages, _decade)
-    sexes = _memberships(selection.sexes, _sex)
+    ages = shares.memberships(selection.ages, shares.decade)
+    sexes = shares.memberships(selection.sexes, shares.sex)
     # The buckets of each distribution add up to all subjects, and so do the rows where everybody has one.
     known_sum = bool(ages)
-    shares: list[Share] = ages + (sexes[1:] if known_sum else sexes)
-    if not shares or summary.rows != summary.subjects:
-        shares.append(_rows)
-    return shares + [_values(column) for column in selection.columns]
+    chosen: list[Share] = ages + (sexes[1:] if known_sum else sexes)
+    if not chosen or summary.rows != summary.subjects:
+        chosen.append(shares.rows)
+    return chosen + [shares.values(column) for column in selection.columns]
+
+
+def _rounded_numbers(summary: CohortSummary, selection: Selection) -> list[Number]:
+    """All that the answer depends on when it is rounded."""
+    numbers = [
+        Number("rows", shares.rows, summary.rows),
+        Number("subjects", shares.one, summary.subjects, told=False),
+    ]
+    for name, groups, value in (
+        ("ages", selection.ages, shares.decade),
+        ("sexes", selection.sexes, shares.sex),
+    ):
+        members = shares.memberships(groups, value)
+        numbers += [Number(name, share, group.subjects) for group, share in zip(groups, members, strict=True)]
+    for column in selection.columns:
+        gaps = summary.rows - summary.values[column]
+        numbers += [
+            Number(column, shares.values(column), summary.values[column]),
+            Number(column, shares.gaps(column), gaps),
+            Number(column, shares.holds(column), shares.total(summary, shares.holds(column)), told=False),
+            Number(column, shares.lacks(column), shares.total(summary, shares.lacks(column)), told=False),
+        ]
+    return numbers
 
 
 def _sizes(summary: CohortSummary, selection: Selection) -> tuple[int, ...]:
     sizes = [summary.subjects]
     for column in selection.columns:
-        sizes += [summary.holders[column], _total(summary, _lacks(column))]
+        sizes += [summary.holders[column], shares.total(summary, shares.lacks(column))]
     return tuple(sizes)
-
-
-def _total(summary: CohortSummary, share: Share) -> int:
-    return sum(share(cell) * cell.subjects for cell in summary.cells)
-
-
-def _rows(cell: Cell) -> int:
-    return cell.rows
-
-
-def _one(_: Cell) -> int:
-    return 1
-
-
-def _decade(cell: Cell) -> object:
-    return cell.decade
-
-
-def _sex(cell: Cell) -> object:
-    return cell.sex
-
-
-def _memberships(groups: Sequence[Group], value: Callable[[Cell], object]) -> list[Share]:
-    """The share of each bucket; whatever is in none of the others is in "Other"."""
-    named = frozenset[object]().union(*(group.values for group in groups if group.label != OTHER))
-    return [_rest(named, value) if group.label == OTHER else _member(group, value) for group in groups]
-
-
-def _member(group: Group, value: Callable[[Cell], object]) -> Share:
-    return lambda cell: int(value(cell) in group.values)
-
-
-def _rest(named: frozenset[object], value: Callable[[Cell], object]) -> Share:
-    return lambda cell: int(value(cell) not in named)
-
-
-def _values(column: int) -> Share:
-    return lambda cell: cell.values[column]
-
-
-def _gaps(column: int) -> Share:
-    return lambda cell: cell.rows - cell.values[column]
-
-
-def _holds(column: int) -> Share:
-    return lambda cell: int(cell.values[column] > 0)
-
-
-def _lacks(column: int) -> Share:
-    return lambda cell: int(cell.rows > cell.values[column])
