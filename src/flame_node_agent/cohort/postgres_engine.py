@@ -67,6 +67,8 @@ class PostgresEngine:
     conninfo: str = field(repr=False)
     timeout_seconds: float
     turns: asyncio.Semaphore
+    row_turns: asyncio.Semaphore
+    """Rows take as long as their reader likes, so they never have all turns."""
 
     @classmethod
     def of(cls, settings: DataAccessSettings) -> PostgresEngine:
@@ -97,7 +99,9 @@ class PostgresEngine:
             keepalives_count=3,
             options=" ".join(f"-c {name}={value}" for name, value in options.items()),
         )
-        return cls(conninfo, timeout_seconds, asyncio.Semaphore(parallel))
+        return cls(
+            conninfo, timeout_seconds, asyncio.Semaphore(parallel), asyncio.Semaphore(max(1, parallel - 1))
+        )
 
     async def describe(self, sql: str) -> tuple[Column, ...]:
         """See the protocol."""
@@ -122,7 +126,7 @@ class PostgresEngine:
     @asynccontextmanager
     async def rows(self, sql: str, parameters: Sequence[object] = ()) -> AsyncIterator[Rows]:
         """See the protocol."""
-        async with self._connection() as connection, connection.transaction():
+        async with self._turn(self.row_turns), self._connection() as connection, connection.transaction():
             cursor = AsyncRawServerCursor(connection, "cohort_rows")
             async with cursor:
                 await cursor.execute(sql.encode(), parameters or None)
@@ -140,7 +144,7 @@ class PostgresEngine:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection[Row]]:
         try:
-            async with self._turn(), await self._connect() as connection:
+            async with self._turn(self.turns), await self._connect() as connection:
                 yield connection
         except Exception as error:
             refused = refusal(error)
@@ -152,16 +156,16 @@ class PostgresEngine:
             raise refused from None
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _turn(self, turns: asyncio.Semaphore) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                await self.turns.acquire()
+                await turns.acquire()
         except TimeoutError:
             raise Refused(500, QUERY_TIMEOUT) from None
         try:
             yield
         finally:
-            self.turns.release()
+            turns.release()
 
     async def _connect(self) -> AsyncConnection[Row]:
         connection = await AsyncConnection.connect(

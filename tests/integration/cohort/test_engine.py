@@ -183,6 +183,22 @@ async def test_only_so_many_statements_run_at_once_and_others_wait(omop: OmopAcc
     await asyncio.gather(*running_tasks, return_exceptions=True)
 
 
+async def test_readers_who_take_their_time_leave_a_turn_for_statistics(omop: OmopAccess) -> None:
+    engine = PostgresEngine.to(omop.reader_dsn, timeout_seconds=60, parallel=2)
+    slow = asyncio.Event()
+
+    async def read() -> None:
+        async with engine.rows("SELECT generate_series(1, 100000)") as rows:
+            await anext(aiter(rows.batches))
+            await slow.wait()
+
+    readers = [asyncio.create_task(read()) for _ in range(5)]
+    async with asyncio.timeout(30):
+        assert await engine.aggregate("SELECT 1 AS one") == {"one": 1}
+    slow.set()
+    await asyncio.gather(*readers)
+
+
 async def test_waiting_for_a_turn_ends_in_time(omop: OmopAccess) -> None:
     engine = PostgresEngine.to(omop.reader_dsn, timeout_seconds=0.3, parallel=1)
     async with engine.turns:
