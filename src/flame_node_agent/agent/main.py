@@ -11,13 +11,12 @@ import signal
 from typing import Protocol
 
 import structlog
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import FastAPI
 
 from flame_node_agent import __version__
 from flame_node_agent.agent.identity import EXIT_CODE
 from flame_node_agent.agent.result_side import ResultSide
+from flame_node_agent.agent.rounds import Rounds
 from flame_node_agent.agent.serving import bind, make_server
 from flame_node_agent.agent.task_side import TaskSide
 from flame_node_agent.config.agent_settings import AgentSettings
@@ -25,7 +24,6 @@ from flame_node_agent.hub.transport import Transport
 from flame_node_agent.results.app import create_operations_app
 from flame_node_agent.stores.database import Database
 from flame_node_agent.stores.migrating import migrate
-from flame_node_agent.telemetry import metrics
 from flame_node_agent.telemetry.readiness import Readiness
 
 log = structlog.get_logger(__name__)
@@ -37,7 +35,7 @@ HAND_BACK_SECONDS = 2.0
 class Side(Protocol):
     """What the process does with each of its sides."""
 
-    def schedule(self, scheduler: AsyncIOScheduler) -> None: ...
+    def schedule(self, rounds: Rounds) -> None: ...
 
     async def work(self) -> None: ...
 
@@ -74,15 +72,12 @@ class Agent:
             self.tasks.add_routes(app)
         return app
 
-    def schedule(self) -> AsyncIOScheduler:
-        """The rounds that repeat, none waiting for another; a round that runs long is not started twice."""
-        scheduler = AsyncIOScheduler(
-            job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
-        )
-        scheduler.add_listener(_round_failed, EVENT_JOB_ERROR)
+    def schedule(self) -> Rounds:
+        """The rounds that repeat, of all sides."""
+        rounds = Rounds()
         for side in self.sides:
-            side.schedule(scheduler)
-        return scheduler
+            side.schedule(rounds)
+        return rounds
 
     async def work(self) -> None:
         """What every side does for as long as it runs, once there is a schema."""
@@ -101,14 +96,6 @@ class Agent:
         await self.database.close()
 
 
-def _round_failed(event: JobExecutionEvent) -> None:
-    """The edge of all repeated rounds: a defect is told and counted, and the next round comes all the same."""
-    if isinstance(event.exception, asyncio.CancelledError):
-        return  # the agent ends
-    log.error("loop.failed", loop=event.job_id, exc_info=event.exception)
-    metrics.LOOP_ERRORS.labels(event.job_id).inc()
-
-
 async def run(settings: AgentSettings) -> int:
     """Run the agent until SIGTERM or SIGINT, or until the hub takes it for another trust; returns the exit code.
 
@@ -122,7 +109,7 @@ async def run(settings: AgentSettings) -> int:
     sockets = bind(shared)
     agent = Agent(settings, await Database.open(shared))
     server = make_server(agent.app, shared)
-    scheduler = agent.schedule()
+    rounds = agent.schedule()
     stopping: list[asyncio.Task[None]] = []
 
     def stop() -> None:
@@ -150,7 +137,7 @@ async def run(settings: AgentSettings) -> int:
         tasks=agent.tasks is not None,
     )
     work = asyncio.gather(agent.work(), stop_when_mistaken())
-    scheduler.start()
+    rounds.start()
     try:
         await server.serve(sockets=sockets)
     finally:
@@ -158,7 +145,7 @@ async def run(settings: AgentSettings) -> int:
         await asyncio.gather(*stopping)
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-        scheduler.shutdown(wait=False)
+        rounds.stop()
         await agent.close()
         log.info("agent.stopped")
     mistaken = agent.tasks is not None and agent.tasks.identity.mismatch.is_set()

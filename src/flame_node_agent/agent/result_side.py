@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import FastAPI
 
 from flame_node_agent.agent.delivery import Delivery
@@ -13,6 +12,7 @@ from flame_node_agent.agent.inbound import Inbound
 from flame_node_agent.agent.janitor import Janitor
 from flame_node_agent.agent.knowledge import Knowledge
 from flame_node_agent.agent.leases import Leases
+from flame_node_agent.agent.rounds import Rounds
 from flame_node_agent.agent.sending import Sending
 from flame_node_agent.agent.source import Pace
 from flame_node_agent.agent.worker import Worker
@@ -100,14 +100,12 @@ class ResultSide:
             self._settings,
         )
 
-    def schedule(self, scheduler: AsyncIOScheduler) -> None:
+    def schedule(self, rounds: Rounds) -> None:
         """Add the rounds that repeat."""
-        scheduler.add_job(self.leases.renew, "interval", id="leases", seconds=self.leases.renewal_interval)
-        scheduler.add_job(self.gauges.round, "interval", id="gauges", seconds=GAUGES_INTERVAL_SECONDS)
+        rounds.every("leases", self.leases.renewal_interval, self.leases.renew)
+        rounds.every("gauges", GAUGES_INTERVAL_SECONDS, self.gauges.round)
         janitor_seconds = self._settings.janitor.interval_seconds
-        scheduler.add_job(
-            self.janitor.round, "interval", id="janitor", seconds=janitor_seconds, jitter=janitor_seconds / 10
-        )
+        rounds.every("janitor", janitor_seconds, self.janitor.round, jitter=janitor_seconds / 10)
 
     async def work(self) -> None:
         """Deliver what is in the outbox; the schema has to be there."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import FastAPI
 
 from flame_node_agent.agent.health_collector import HealthCollector, release, roster
@@ -20,6 +18,7 @@ from flame_node_agent.agent.liveness import Liveness
 from flame_node_agent.agent.poller import Poller
 from flame_node_agent.agent.report_delivery import ReportDelivery
 from flame_node_agent.agent.reporter import Reporter
+from flame_node_agent.agent.rounds import Rounds
 from flame_node_agent.agent.runner import Runner
 from flame_node_agent.agent.task_leases import TaskLeases
 from flame_node_agent.config.task_side import TaskSettings
@@ -98,24 +97,16 @@ class TaskSide:
         """Serve ``/health`` beside what ``app`` serves."""
         app.include_router(health_router(self._liveness, self.hub_status, release(self._settings)))
 
-    def schedule(self, scheduler: AsyncIOScheduler) -> None:
+    def schedule(self, rounds: Rounds) -> None:
         """Add the rounds that repeat, heartbeat and health from the first moment on."""
-        now = datetime.now(UTC)
-
-        def every(name: str, seconds: float, round_: Callable[[], Awaitable[None]], *, at_once: bool) -> None:
-            first = {"next_run_time": now} if at_once else {}
-            scheduler.add_job(round_, "interval", id=name, seconds=seconds, **first)
-
-        every("heartbeat", self._settings.heartbeat_interval_seconds, self.heartbeat.round, at_once=True)
-        every(
-            "health_collector",
-            self._settings.health_collect_interval_seconds,
-            self.collector.round,
-            at_once=True,
+        settings = self._settings
+        rounds.every("heartbeat", settings.heartbeat_interval_seconds, self.heartbeat.round, at_once=True)
+        rounds.every(
+            "health_collector", settings.health_collect_interval_seconds, self.collector.round, at_once=True
         )
-        every("task_leases", self.leases.renewal_interval, self.leases.renew, at_once=False)
-        every("task_gauges", GAUGES_INTERVAL_SECONDS, self.gauges.round, at_once=False)
-        every("task_janitor", UPKEEP_SECONDS, self.janitor.round, at_once=False)
+        rounds.every("task_leases", self.leases.renewal_interval, self.leases.renew)
+        rounds.every("task_gauges", GAUGES_INTERVAL_SECONDS, self.gauges.round)
+        rounds.every("task_janitor", UPKEEP_SECONDS, self.janitor.round)
 
     async def work(self) -> None:
         """Poll, run and report; the schema has to be there."""
