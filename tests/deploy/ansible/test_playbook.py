@@ -1,0 +1,152 @@
+"""The playbook on a bare Debian: what it does, what it leaves alone, and that it does it once."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.deploy.ansible.conftest import Provisioned
+from tests.deploy.ansible.tools import Ran, Tools
+from tests.deploy.machine import ROOT
+
+OF_USER = (
+    "/opt/flip",
+    "/opt/flip/data",
+    "/opt/flip/data/images",
+    "/opt/flip/data/images/net-1",
+    "/opt/flip/data/images/net-2",
+    "/opt/flip/services/Trust_2/startup",
+    "/opt/flip/services/Trust_2/local",
+    "/opt/flip/services/Trust_2/transfer",
+    "/opt/flip/fl-kit/net-1/services/Trust_2/startup",
+    "/opt/flip/fl-kit/net-1/services/Trust_2/local",
+    "/opt/flip/fl-kit/net-1/services/Trust_2/transfer",
+    "/opt/flip/fl-kit/net-1/certificates",
+    "/opt/flip/fl-kit/net-1/keys",
+)
+OF_XNAT = (
+    "/opt/flip/xnat",
+    "/opt/flip/xnat-data/tomcat_logs",
+    "/opt/flip/xnat-data/archive",
+    "/opt/flip/xnat-data/build",
+    "/opt/flip/xnat-data/cache",
+    "/opt/flip/xnat-db-data",
+)
+
+
+def counts(ran: Ran) -> dict[str, int]:
+    """Ansible's own summary of a run."""
+    (line,) = re.findall(r"^trust +: (.+)$", ran.output, re.MULTILINE)
+    return {name: int(value) for name, value in (pair.split("=") for pair in line.split())}
+
+
+def test_a_trial_run_on_a_bare_host_says_what_would_change_and_changes_nothing(
+    provisioned: Provisioned,
+) -> None:
+    assert provisioned.checked.code == 0, provisioned.checked.output
+    assert counts(provisioned.checked)["changed"] > 10
+    assert counts(provisioned.first)["changed"] >= counts(provisioned.checked)["changed"], (
+        "the trial changed something"
+    )
+
+
+def test_the_first_run_changes_the_host(provisioned: Provisioned) -> None:
+    assert provisioned.first.code == 0, provisioned.first.output
+    assert counts(provisioned.first)["changed"] > 15
+
+
+def test_the_second_run_changes_nothing(provisioned: Provisioned) -> None:
+    assert provisioned.second.code == 0, provisioned.second.output
+    assert counts(provisioned.second)["changed"] == 0, provisioned.second.output
+
+
+@pytest.mark.parametrize("path", OF_USER)
+def test_directories_of_the_trust_belong_to_its_user(provisioned: Provisioned, path: str) -> None:
+    assert provisioned.target.ownership(path) == ("ubuntu:ubuntu", "0755")
+
+
+@pytest.mark.parametrize("path", OF_XNAT)
+def test_directories_of_xnat_belong_to_xnat(provisioned: Provisioned, path: str) -> None:
+    assert provisioned.target.ownership(path) == ("1001:1001", "0755")
+
+
+def test_the_kit_is_its_owners_alone_and_never_shown(provisioned: Provisioned) -> None:
+    kit = "/opt/flip/trust/.env.Trust_2.stag"
+    assert provisioned.target.ownership(kit) == ("root:root", "0600")
+    assert "sentinel-of-the-api-key" in provisioned.target.path(kit).read_text()
+    for ran in (provisioned.checked, provisioned.first, provisioned.second):
+        assert "sentinel-of-the-api-key" not in ran.output
+
+
+def test_no_other_kit_and_no_backup_is_copied_along(provisioned: Provisioned) -> None:
+    found = [path.name for path in provisioned.target.path("/opt/flip/trust").iterdir()]
+    assert [name for name in found if name.startswith(".env")] == [".env.Trust_2.stag"]
+    assert "backups" not in found
+
+
+def test_nobody_joins_dockers_group(provisioned: Provisioned) -> None:
+    assert re.fullmatch(r"docker:x:\d+:", provisioned.target.run("getent", "group", "docker").strip())
+    assert "docker" not in provisioned.target.run("id", "-nG", "ubuntu").split()
+
+
+def test_compose_is_new_enough(provisioned: Provisioned) -> None:
+    major, minor = (
+        provisioned.target.run("docker", "compose", "version", "--short").strip().lstrip("v").split(".")[:2]
+    )
+    assert (int(major), int(minor)) >= (2, 24)
+
+
+def test_containers_cannot_gain_privileges_nor_fill_the_disk_with_logs(provisioned: Provisioned) -> None:
+    settings = json.loads(provisioned.target.path("/etc/docker/daemon.json").read_text())
+    assert settings["no-new-privileges"] is True
+    assert settings["log-opts"] == {"max-size": "10m", "max-file": "5"}
+
+
+def test_stack_and_firewall_come_up_at_boot(provisioned: Provisioned) -> None:
+    assert (
+        provisioned.target.run("systemctl", "is-enabled", "flip-trust", "flip-firewall").split()
+        == ["enabled"] * 2
+    )
+    unit = provisioned.target.path("/etc/systemd/system/flip-trust.service").read_text()
+    assert "ExecStart=/usr/bin/make up-local-trust" in unit
+    assert "Environment=PROD=stag\nEnvironment=KIT=Trust_2\n" in unit
+
+
+def test_security_updates_are_all_that_installs_itself(provisioned: Provisioned) -> None:
+    shown = provisioned.target.run("apt-config", "dump", "Unattended-Upgrade::Origins-Pattern")
+    assert re.findall(r'"(.+)";', shown) == [
+        "origin=Debian,codename=${distro_codename}-security,label=Debian-Security"
+    ]
+    assert provisioned.target.run("apt-config", "dump", "Unattended-Upgrade::Allowed-Origins").strip() in {
+        "",
+        'Unattended-Upgrade::Allowed-Origins "";',
+    }
+
+
+def test_logs_of_files_are_rotated(provisioned: Provisioned) -> None:
+    provisioned.target.run("logrotate", "--debug", "/etc/logrotate.d/flip")
+
+
+def test_the_firewall_lets_nothing_in_but_ssh(provisioned: Provisioned) -> None:
+    rules = provisioned.target.path("/etc/flip/firewall.nft").read_text()
+    assert "policy drop;" in rules
+    assert re.findall(r"tcp dport (\d+) accept", rules) == ["22"]
+    assert "flush" not in rules, "rules of Docker would be lost"
+
+
+def test_settings_of_the_engine_that_are_there_are_kept(provisioned: Provisioned, tools: Tools) -> None:
+    path = provisioned.target.path("/etc/docker/daemon.json")
+    before = path.read_text()
+    path.write_text(json.dumps({"registry-mirrors": ["https://mirror.example"], "log-opts": {"tag": "x"}}))
+    assert provisioned.target.play(tools, "--tags=docker").code == 0
+    settings = json.loads(path.read_text())
+    assert settings["registry-mirrors"] == ["https://mirror.example"]
+    assert settings["log-opts"] == {"tag": "x", "max-size": "10m", "max-file": "5"}
+    path.write_text(before)
+
+
+def test_the_linters_strictest_profile_finds_nothing(tools: Tools) -> None:
+    ran = tools.run("ansible-lint", "--offline", "--profile=production", "--strict", cwd=ROOT / "ansible")
+    assert ran.code == 0, ran.output
