@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -66,9 +68,13 @@ class Engine:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         for pid in _shims_and_containers(self.directory):
-            with_pid = Path(f"/proc/{pid}")
-            if with_pid.exists():
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        # What a machine keeps in /run and in its kernel does not survive either.
+        for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+            if (place := line.split()[1]).startswith(f"{self.directory}/"):
+                run("umount", "--lazy", place, check=False)
+        shutil.rmtree(self.directory / "exec", ignore_errors=True)
 
     def stop(self) -> None:
         """Stop it with its containers, and put the firewall back as it was."""

@@ -73,7 +73,7 @@ class TrustHost:
 
     def unpack(self) -> None:
         """Put what an operator checks out into the folder."""
-        for part in ("trust", "docker"):
+        for part in ("trust", "docker", "ansible"):
             shutil.copytree(
                 ROOT / part, self.folder / part, ignore=shutil.ignore_patterns(".env*", "backups")
             )
