@@ -1,0 +1,162 @@
+"""The compose files for every PROD and overlay: hardening, ports and networks, with the ids of the CIS Docker benchmark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.deploy.compose_files import ROOT, TRUST, load, merged
+
+STACKS = {
+    "PROD unset": ("compose.yml", "compose.development.yml", "compose.local.yml"),
+    "PROD=stag, PROD=true": ("compose.yml", "compose.production.yml", "compose.local.yml"),
+    "with GPUs": ("compose.yml", "compose.production.yml", "compose.gpu.yml", "compose.local.yml"),
+    "for development": ("compose.yml", "compose.development.yml"),
+}
+JOBS = {"bucket", "objects-owner"}
+"""What ends by itself."""
+
+EACH = [
+    pytest.param(merged(*files)["services"][service], service, id=f"{stack}: {service}")
+    for stack, files in STACKS.items()
+    for service in merged(*files)["services"]
+]
+each_service = pytest.mark.parametrize(("service", "name"), EACH)
+
+
+@each_service
+def test_cis_4_1_no_service_runs_as_root(service: dict[str, Any], name: str) -> None:
+    # The one job that hands a new volume over has to be root, with no network and one capability.
+    assert service["user"] != "0:0" or (name == "objects-owner" and service["network_mode"] == "none")
+
+
+@each_service
+def test_cis_5_3_capabilities_are_dropped(service: dict[str, Any], name: str) -> None:
+    assert service["cap_drop"] == ["ALL"]
+    assert service.get("cap_add", []) == (["CHOWN"] if name == "objects-owner" else [])
+
+
+@each_service
+def test_cis_5_4_nothing_is_privileged(service: dict[str, Any], name: str) -> None:
+    assert not service.get("privileged")
+
+
+@each_service
+def test_cis_5_5_and_5_31_no_folder_of_the_system_and_no_docker_socket(
+    service: dict[str, Any], name: str
+) -> None:
+    sources = [
+        each["source"] if isinstance(each, dict) else each.split(":")[0]
+        for each in service.get("volumes", [])
+    ]
+    assert not [source for source in sources if source.startswith("/")]
+
+
+@each_service
+def test_cis_5_8_ports_are_published_for_development_alone_and_on_the_machine_itself(
+    service: dict[str, Any], name: str, request: pytest.FixtureRequest
+) -> None:
+    ports = service.get("ports", [])
+    if "for development" in request.node.callspec.id and name == "trust-api":
+        assert all(port.startswith("127.0.0.1:") for port in ports)
+    else:
+        assert ports == []
+
+
+@each_service
+def test_cis_5_9_5_15_5_16_5_20_5_30_no_namespace_of_the_host(service: dict[str, Any], name: str) -> None:
+    assert service.get("network_mode", "none") == "none"
+    assert not {"pid", "ipc", "uts", "userns_mode"} & service.keys()
+
+
+@each_service
+def test_cis_5_10_and_5_28_memory_and_processes_are_limited(service: dict[str, Any], name: str) -> None:
+    assert service["mem_limit"]
+    assert 0 < service["pids_limit"] <= 1024
+
+
+@each_service
+def test_cis_5_12_the_root_file_system_is_read_only(service: dict[str, Any], name: str) -> None:
+    # Keycloak puts itself together in its own folder when it starts.
+    assert service["read_only"] is (name != "keycloak")
+
+
+@each_service
+def test_cis_5_14_services_come_back_and_jobs_do_not_loop(service: dict[str, Any], name: str) -> None:
+    assert service["restart"] in ({"no", "on-failure:5"} if name in JOBS else {"always", "unless-stopped"})
+
+
+@each_service
+def test_cis_5_25_no_new_privileges(service: dict[str, Any], name: str) -> None:
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@each_service
+def test_cis_5_26_health_is_checked(service: dict[str, Any], name: str) -> None:
+    if name in JOBS:
+        assert service["healthcheck"] == {"disable": True}
+    elif name != "fl-client":  # not part of this release
+        assert service["healthcheck"]["test"][0].startswith("CMD")
+
+
+@each_service
+def test_cis_5_27_images_are_pinned(service: dict[str, Any], name: str) -> None:
+    default = service["image"].partition(":-")[2].removesuffix("}")
+    assert ":" in default
+    # Ours is built on the machine itself.
+    assert not default.endswith(":latest") or default == "flame-node-agent:latest"
+
+
+@each_service
+def test_logs_are_rotated(service: dict[str, Any], name: str) -> None:
+    assert {"max-size", "max-file"} <= service["logging"]["options"].keys()
+
+
+@pytest.mark.parametrize("files", STACKS.values(), ids=STACKS)
+def test_only_trust_api_and_fl_client_have_a_way_out(files: tuple[str, ...]) -> None:
+    stack = merged(*files)
+    outside = {name for name, each in stack["services"].items() if "egress" in each.get("networks", [])}
+    assert outside <= {"trust-api", "fl-client"}
+    assert stack["networks"]["internal"]["internal"] is True
+    assert stack["networks"].keys() == {"internal", "egress"}
+
+
+def test_the_names_that_clients_know() -> None:
+    trust_api = merged("compose.yml")["services"]["trust-api"]
+    assert trust_api["container_name"] == "${TRUST_API_CONTAINER:-trust-api}"
+    assert trust_api["networks"]["internal"]["aliases"] == ["node-result-service"]
+
+
+def test_start_waits_for_what_is_needed() -> None:
+    services = merged("compose.yml")["services"]
+    needs = {name: set(each.get("depends_on", {})) for name, each in services.items()}
+    assert needs["trust-api"] == {"postgres", "data-access-api", "bucket"}
+    assert needs["data-access-api"] == {"postgres", "omop-db"}
+    assert needs["bucket"] == {"minio"}
+
+
+def test_services_of_the_node_differ_by_their_command_only() -> None:
+    services = merged("compose.yml")["services"]
+    assert len({services[name]["image"] for name in ("trust-api", "data-access-api", "bucket")}) == 1
+
+
+def test_only_what_exists_starts() -> None:
+    gpu = load(TRUST / "compose.gpu.yml")["services"]
+    assert gpu["fl-client"]["profiles"] == ["fl-client"]
+    assert "imaging-api" not in merged("compose.yml")["services"]
+
+
+def test_data_access_is_given_nothing_of_the_hubs() -> None:
+    given = merged("compose.yml")["services"]["data-access-api"]["environment"].keys()
+    assert not [
+        name for name in given if name.startswith(("TRUST_API", "HUB__", "CRYPTO__", "MINIO__", "OIDC__"))
+    ]
+    assert "env_file" not in merged("compose.yml")["services"]["data-access-api"]
+
+
+def test_what_compose_up_at_the_root_starts_is_for_this_machine_alone() -> None:
+    services = load(ROOT / "compose.yml")["services"]
+    published = [port for each in services.values() for port in each.get("ports", [])]
+    assert published == ["127.0.0.1:${API_PORT:-8080}:8080"]
+    assert all(each["cap_drop"] == ["ALL"] and each["read_only"] for each in services.values())

@@ -1,0 +1,195 @@
+"""``make up-local-trust`` says what is wrong and what to do, and starts nothing. Docker is a stand-in here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flame_node_agent.kit.env_text import EnvText
+from flame_node_agent.kit.kit_file import write_kit
+from flame_node_agent.kit.new_trust import complete
+from flame_node_agent.kit.template import render_template
+from tests.unit.deploy.compose_files import ROOT
+
+DOCKER = """#!/bin/sh
+echo "$@" >>"$DOCKER_CALLS"
+case "$1 $2" in
+"version --format") [ -n "$ENGINE" ] && echo "$ENGINE" ;;
+"compose version") [ -n "$COMPOSE" ] && echo "$COMPOSE" ;;
+"image inspect") ;;
+"inspect --format") [ -n "$OWNER" ] && echo "$OWNER" ;;
+"run --rm") echo "$KIT_SAYS"; [ -z "$KIT_SAYS" ] ;;
+"ps --quiet") ;;
+*) exit 1 ;;
+esac
+"""
+
+
+class Operator:
+    """Somebody with a checkout of ``trust/`` and a complete kit for PROD=stag."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "trust"
+        shutil.copytree(ROOT / "trust", self.folder, ignore=shutil.ignore_patterns(".env*", "backups"))
+        self.calls = folder / "calls"
+        self.calls.touch()
+        self.path = folder / "bin"
+        self.path.mkdir()
+        (self.path / "docker").write_text(DOCKER)
+        (self.path / "docker").chmod(0o755)
+        self.kit = self.folder / ".env.Trust_2.stag"
+        self.write(TRUST_NAME="Trust_2", CENTRAL_HUB_API_URL="https://hub.example/api")
+
+    def write(self, **values: str) -> None:
+        kit = EnvText(render_template(results=False))
+        complete(kit, values, results=False)
+        write_kit(self.kit, kit)
+
+    def make(self, target: str = "check-local-trust", *arguments: str, **said: str) -> tuple[int, str]:
+        """What make says, with a Docker of ``said``: ENGINE, COMPOSE, OWNER, KIT_SAYS."""
+        usual = {"ENGINE": "28.0.1", "COMPOSE": "2.39.1", "OWNER": "", "KIT_SAYS": "", "PROD": "stag"}
+        environment = {
+            "PATH": f"{self.path}:{os.environ['PATH']}",
+            "DOCKER_CALLS": str(self.calls),
+            **usual,
+            **said,
+        }
+        done = subprocess.run(
+            ["make", target, *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def refused(self, *arguments: str, **said: str) -> str:
+        """What make says, as it refuses; nothing has been started then."""
+        code, text = self.make("up-local-trust", *arguments, **said)
+        assert code != 0, text
+        assert not [line for line in self.calls.read_text().splitlines() if " up " in f"{line} "]
+        return text
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Operator:
+    return Operator(tmp_path)
+
+
+def test_a_complete_trust_passes(operator: Operator) -> None:
+    assert operator.make() == (0, "Everything is ready for make up-local-trust.\n")
+
+
+@pytest.mark.parametrize("engine", ["20.10.24+dfsg1", "24.0.7", "28.5.1", "29.0.0-rc.1"])
+def test_engines_that_are_new_enough(operator: Operator, engine: str) -> None:
+    assert operator.make(ENGINE=engine)[0] == 0
+
+
+def test_no_docker(operator: Operator, tmp_path: Path) -> None:
+    (operator.path / "docker").unlink()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "make", "sed", "tail", "stat", "sort", "head", "tr", "awk", "grep"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    said = operator.refused(PATH=str(tools))
+    assert "Docker is not installed." in said
+    assert "make add-local-trust" in said
+
+
+@pytest.mark.parametrize(
+    ("docker", "problem", "do"),
+    [
+        ({"ENGINE": ""}, "The Docker engine does not answer.", "systemctl start docker"),
+        ({"ENGINE": "19.03.15"}, "Docker 19.03.15 is too old.", "Install 20.10 or newer."),
+        ({"COMPOSE": ""}, "Docker Compose is not installed.", "docker-compose-plugin"),
+        ({"COMPOSE": "2.17.3"}, "Docker Compose 2.17.3 is too old.", "Install 2.24.0 or newer."),
+        ({"OWNER": "trust-b"}, "The container name trust-api is taken by trust-b.", "STACK=trust-b make"),
+        ({"PROD": "yes"}, "PROD=yes is not known.", "PROD=stag or PROD=true"),
+        ({"KIT": "Trust_9"}, "There is no kit .env.Trust_9.stag", "flame-node keys new-trust --kit"),
+        ({"PROD": "true"}, "There is no kit .env.Trust_2.production", "flame-node keys new-trust --kit"),
+        (
+            {"KIT_SAYS": "problem  MINIO__SECRET_KEY: is a password that everybody knows; choose another"},
+            "The kit .env.Trust_2.stag is not right:",
+            "MINIO__SECRET_KEY: is a password that everybody knows",
+        ),
+    ],
+)
+def test_what_is_refused(operator: Operator, docker: dict[str, str], problem: str, do: str) -> None:
+    said = operator.refused(**docker)
+    assert problem in said
+    assert do in said
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o660, 0o400])
+def test_a_kit_with_another_mode_than_0600_is_refused(operator: Operator, mode: int) -> None:
+    operator.kit.chmod(mode)
+    said = operator.refused()
+    assert f"has mode {mode:o}" in said
+    assert "chmod 600 .env.Trust_2.stag" in said
+
+
+def test_placeholders_are_refused_by_name(operator: Operator) -> None:
+    operator.write()
+    said = operator.refused()
+    assert "still has placeholders: CENTRAL_HUB_API_URL TRUST_NAME" in said
+
+
+@pytest.mark.parametrize(("prod", "weight"), [("stag", "--production"), ("", "--development")])
+def test_the_node_itself_looks_at_the_kit(operator: Operator, prod: str, weight: str) -> None:
+    shutil.copy2(operator.kit, operator.folder / ".env.Trust_2.development")
+    assert operator.make(PROD=prod)[0] == 0
+    assert f"flame-node keys check --kit /kit {weight}" in operator.calls.read_text()
+
+
+@pytest.mark.parametrize(
+    ("prod", "kit"),
+    [("", ".env.Trust_2.development"), ("stag", ".env.Trust_2.stag"), ("true", ".env.Trust_2.production")],
+)
+def test_prod_chooses_the_kit(operator: Operator, prod: str, kit: str) -> None:
+    content = operator.kit.read_bytes()
+    operator.kit.unlink()
+    (operator.folder / kit).write_bytes(content)
+    (operator.folder / kit).chmod(0o600)
+    assert operator.make(PROD=prod)[0] == 0
+
+
+def test_a_kit_without_an_environment_in_its_name_serves_all(operator: Operator) -> None:
+    operator.kit.rename(operator.folder / ".env.Trust_2")
+    assert operator.make(PROD="true")[0] == 0
+
+
+def test_publishing_is_refused_outside_of_development(operator: Operator) -> None:
+    code, said = operator.make("up-trust")
+    assert code != 0
+    assert "publishes a port, which PROD=stag forbids" in said
+
+
+def test_restoring_asks_which_backup(operator: Operator) -> None:
+    code, said = operator.make("restore-local-trust")
+    assert code != 0
+    assert "Which backup?" in said
+
+
+def test_no_value_of_the_kit_is_said(operator: Operator) -> None:
+    values = EnvText(operator.kit.read_text()).values
+    said = operator.make()[1] + operator.refused(ENGINE="1.0") + operator.calls.read_text()
+    secrets = [
+        value for name, value in values.items() if name.endswith(("PASSWORD", "KEY", "BASE64")) and value
+    ]
+    assert secrets
+    assert not [value for value in secrets if value in said]
+
+
+def test_every_target_is_forwarded_from_the_root() -> None:
+    targets = {
+        line.partition(":")[0]
+        for line in (ROOT / "trust" / "Makefile").read_text().splitlines()
+        if ":" in line and line.partition(":")[0].endswith("-local-trust") and not line.startswith((".", " "))
+    }
+    root = (ROOT / "Makefile").read_text()
+    assert [target for target in sorted(targets - {"config-local-trust"}) if target not in root] == []
