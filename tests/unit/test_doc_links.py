@@ -14,7 +14,7 @@ from flame_node_agent.cli import COMMANDS, load_command
 from flame_node_agent.config.catalogue import catalogue
 from flame_node_agent.kit.sections import NAMES
 from flame_node_agent.telemetry.metrics import REGISTRY
-from tests.unit.reference_pages import ROOT, SOURCE
+from tests.unit.reference_pages import ROOT, SOURCE, page, rows, sections
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 VARIABLES = [entry.variable for entry in catalogue()]
@@ -24,7 +24,9 @@ FLIPS_OWN = {"COHORT_SNAPSHOT_DIR"}
 """Variables of FLIP's services that pages name because they are ignored here."""
 
 OTHERS = NAMES | {"FL_SERVER_HOST", "TRUST_API_KEY_HASHES"}
-"""Variables of the kit that no service reads as a setting, what `flame-node doctor` reads beside it, and the hub's."""
+OTHERS |= set(rows(sections(page("provisioning.md"))["Variables of the targets"])) | {"FLIP_API"}
+"""Variables of the kit that no service reads as a setting, what `flame-node doctor` reads beside it, and the hub's;
+those of the make targets that provision a trust, which have a page of their own; and the name of the hub's secret."""
 
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -67,7 +69,12 @@ def test_links_lead_to_pages_and_headings_that_exist(path: Path) -> None:
 
 @every_page
 def test_make_targets_exist(path: Path) -> None:
-    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
+    makefiles = [ROOT / name for name in ("Makefile", "ansible/targets.mk", "trust/Makefile")]
+    targets = {
+        target
+        for file in makefiles
+        for target in re.findall(r"^([a-z][a-z-]*):", file.read_text("utf-8"), flags=re.MULTILINE)
+    }
     named = {name for line in code_of(path) for name in re.findall(r"(?:^|\$ )make ([a-z][a-z-]*)", line)}
     assert named <= targets
 
