@@ -39,4 +39,10 @@ def test_demonstration_succeeds_in_time_and_shows_that_everything_matches(tmp_pa
         ("rare-disease", "right"),
         ("hostile", "right"),
     ]
+    lines = ended.stdout.splitlines()
+    assert len([line for line in lines if re.match(r"\d\. ", line)]) == 8
+    assert lines[-1].startswith(
+        "10 of 10 files are held exactly as they were sent, 3 of 3 queries came to what they must"
+    ), lines[-1]
+    assert "\x1b" not in ended.stdout
     assert list(tmp_path.iterdir()) == []
