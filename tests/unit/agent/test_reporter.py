@@ -146,7 +146,10 @@ async def test_no_wish_is_honoured_for_longer_than_an_hour() -> None:
     assert ground.journal.postponed[told.task_id][0] == LONGEST_WISH_SECONDS
 
 
-async def test_while_the_hub_is_away_one_report_at_a_time_asks_for_it() -> None:
+async def test_while_the_hub_is_away_one_report_at_a_time_asks_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
     ground = Ground(*(report() for _ in range(30)), TASKS__REPORT_BACKOFF_BASE_SECONDS="0.05")
     ground.hub.to_reports.extend([AWAY] * 12)
     async with ground.reporting():
