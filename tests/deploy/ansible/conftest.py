@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,11 @@ import pytest
 from tests.deploy.ansible.target import Target, bare_system
 from tests.deploy.ansible.tools import Ran, Tools, make_tools, reset_amazon, running_amazon
 from tests.deploy.machine import CACHE, install_what_is_missing
+
+collect_ignore = [] if shutil.which("terraform") else ["test_terraform.py"]
+"""Terraform cannot be had with apt, nor its provider of Amazon."""
+if not (shutil.which("terraform") and os.environ.get("TF_PLUGIN_DIR")):
+    collect_ignore.append("test_hub_terraform.py")
 
 
 @pytest.fixture(scope="session")
