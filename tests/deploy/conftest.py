@@ -43,6 +43,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     kept = os.environ.get("DEPLOY_ENGINE")
     directory = Path(kept) if kept else tmp_path_factory.mktemp("engine")
     with Engine(directory) as running:
+        running.forget()
         import_base(running)
         build_node(running)
         build_stand_ins(running)

@@ -62,6 +62,14 @@ class Engine:
         """Run ``docker``; its output."""
         return run("docker", *arguments, seconds=seconds, check=check, env=self.environment)
 
+    def forget(self) -> None:
+        """Remove what an earlier run has left, but for images."""
+        if names := self.docker("ps", "--all", "--quiet").split():
+            self.docker("rm", "--force", *names)
+        if volumes := self.docker("volume", "ls", "--quiet").split():
+            self.docker("volume", "rm", "--force", *volumes)
+        self.docker("network", "prune", "--force")
+
     def kill(self) -> None:
         """Kill it as a power cut would, containers and all."""
         assert self._process is not None

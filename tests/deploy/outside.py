@@ -62,6 +62,7 @@ class Outside:
         ]
         self._run("hub", [*hub, "8000", "--profile", "0.8.30"])
         self._run("issuer", ["python", "-m", "http.server", "8000", "--directory", "/state"])
+        self._await_hub()
 
     def _run(self, name: str, command: list[str]) -> None:
         place = (
@@ -80,8 +81,16 @@ class Outside:
         self.engine.docker("rm", "-f", f"{self.stack}-hub", f"{self.stack}-issuer", check=False)
 
     def restart(self) -> None:
-        """Start both again after the engine was killed."""
+        """Start both again after the engine was killed; returns when the hub answers."""
         self.engine.docker("start", f"{self.stack}-hub", f"{self.stack}-issuer")
+        self._await_hub()
+
+    def _await_hub(self) -> None:
+        ask = ("exec", f"{self.stack}-hub", "python", "-c", _ASK, "GET", "/admin/tasks?limit=1", "")
+        deadline = time.monotonic() + 60
+        while not self.engine.docker(*ask, check=False).startswith("["):
+            assert time.monotonic() < deadline, "the hub does not answer"
+            time.sleep(0.5)
 
     def leave(self) -> None:
         """Leave the trust's network, which would otherwise stay."""

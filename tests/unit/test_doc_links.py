@@ -25,6 +25,7 @@ FLIPS_OWN = {"COHORT_SNAPSHOT_DIR"}
 
 OTHERS = NAMES | {"FL_SERVER_HOST", "TRUST_API_KEY_HASHES"}
 OTHERS |= set(rows(sections(page("provisioning.md"))["Variables of the targets"])) | {"FLIP_API"}
+OTHERS |= set(rows(sections(page("deployment.md"))["Variables"]))
 """Variables of the kit that no service reads as a setting, what `flame-node doctor` reads beside it, and the hub's;
 those of the make targets that provision a trust, which have a page of their own; and the name of the hub's secret."""
 

@@ -49,7 +49,10 @@ check_kit_file() {
 
 check_image() {
     docker image inspect "$NODE_IMAGE" >/dev/null 2>&1 && return
-    if [ "$NODE_IMAGE" = flame-node-agent:latest ]; then
+    if [ "$NODE_IMAGE" = flame-node-agent:latest ] && [ ! -f ../Dockerfile ]; then
+        refuse "The image $NODE_IMAGE is not on this machine." \
+            "Bring it (docker save and docker load, from where make image has run), or name one of a registry: NODE_IMAGE=…"
+    elif [ "$NODE_IMAGE" = flame-node-agent:latest ]; then
         echo "The image $NODE_IMAGE is not here yet; building it …"
         make -C .. image || refuse "The image could not be built." "Look above for the reason; make image tries again."
     else

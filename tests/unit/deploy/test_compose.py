@@ -1,4 +1,4 @@
-"""The compose files for every PROD and overlay: hardening, ports and networks, with the ids of the CIS Docker benchmark."""
+"""The compose files for every PROD and overlay: hardening, ports, networks, with ids of the CIS Docker benchmark."""
 
 from __future__ import annotations
 

@@ -193,3 +193,19 @@ def test_every_target_is_forwarded_from_the_root() -> None:
     }
     root = (ROOT / "Makefile").read_text()
     assert [target for target in sorted(targets - {"config-local-trust"}) if target not in root] == []
+
+
+def test_the_root_forwards_with_the_same_defaults(operator: Operator) -> None:
+    root = operator.folder.parent
+    shutil.copy(ROOT / "Makefile", root)
+    shutil.copytree(ROOT / "ansible", root / "ansible")
+    environment = {
+        **os.environ,
+        "PATH": f"{operator.path}:{os.environ['PATH']}",
+        "DOCKER_CALLS": str(operator.calls),
+    }
+    environment |= {"ENGINE": "28.0.1", "COMPOSE": "2.39.1", "PROD": "stag", "KIT_SAYS": "", "OWNER": ""}
+    done = subprocess.run(
+        ["make", "check-local-trust"], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "Everything is ready for make up-local-trust.\n", done.stderr
