@@ -1,15 +1,21 @@
 """Free TCP ports of this machine's loopback address.
 
 Ports are drawn from below the range that systems hand to outgoing connections (Linux: 32768 and up), so that
-a server which is stopped for a while finds its port still free when it comes back.
+a server which is stopped for a while finds its port still free when it comes back. Stacks that run side by side draw
+different ones, also while their servers are not listening yet.
 """
 
 from __future__ import annotations
 
+import fcntl
+import functools
+import os
 import random
 import socket
+import tempfile
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from flame_node_agent.devstack.processes import StackError
 
@@ -34,6 +40,22 @@ def is_free(port: int) -> bool:
     return True
 
 
+@functools.cache
+def _register() -> int:
+    """The file in which all stacks of this account lock the bytes whose places are the numbers of their ports."""
+    path = Path(tempfile.gettempdir()) / f"flame-node-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def _reserve(port: int) -> bool:
+    """Keep ``port`` from other stacks that draw ports until this process ends; False when one of them has it."""
+    try:
+        fcntl.lockf(_register(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
 def free_ports(count: int, *, companion: int = 0) -> list[int]:
     """``count`` different free ports; with ``companion`` the port that many higher is free as well, and not given out.
 
@@ -43,7 +65,7 @@ def free_ports(count: int, *, companion: int = 0) -> list[int]:
     for _ in range(2_000):
         port = _draw.randint(_LOWEST, _HIGHEST)
         wanted = {port, port + companion}
-        if wanted.isdisjoint(_given) and all(is_free(each) for each in wanted):
+        if wanted.isdisjoint(_given) and all(_reserve(each) and is_free(each) for each in wanted):
             found.append(port)
             _given.update(wanted)
         if len(found) == count:
