@@ -17,7 +17,7 @@ _PACKAGES = {
     "dockerd": "docker.io",
     "debootstrap": "debootstrap",
     "iptables": "iptables",
-    "nsenter": "util-linux",
+    "shellcheck": "shellcheck",
 }
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _RELEASE = "trixie"
