@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from provision.load_balancer import open_load_balancer
-from provision.playbook import run_playbook
+from provision.playbook import is_trial, run_playbook
 from provision.said import done, left, step
 from provision.surroundings import (
     Surroundings,
@@ -44,7 +44,8 @@ def add(here: Surroundings) -> None:
     address = required_address(here, ADD_USAGE)
     check(here)
     provision(here, address)
-    print(what_next(here))
+    if not is_trial(here):
+        print(what_next(here))
 
 
 def provision(here: Surroundings, address: str) -> None:
@@ -61,6 +62,9 @@ def provision(here: Surroundings, address: str) -> None:
     )
     step(f"Provision the host ({where})")
     run_playbook(here, address, key)
+    if is_trial(here):
+        left("This was a trial: nothing was changed, and the load balancer was left alone.")
+        return
     done(f"The host is provisioned, below {here.get('FLIP_DIR', '/opt/flip')}.")
     if not here.kit:
         left(

@@ -10,6 +10,7 @@ import boto3
 
 from provision.add_local_trust import check, provision, what_next
 from provision.hub_secret import aes_key_of
+from provision.playbook import is_trial
 from provision.progress import Progress
 from provision.public_ip import find_public_address
 from provision.said import Stop, done, left
@@ -33,6 +34,10 @@ def deploy(here: Surroundings) -> None:
         Stop: something is missing, or a step failed.
     """
     hub = hub_folder(here)
+    if is_trial(here):
+        raise Stop(
+            "ANSIBLE_ARGS has --check, but the hub cannot be deployed as a trial: make add-local-trust can"
+        )
     check(here)
     given = here.environ.get("LOCAL_TRUST_IP", "").strip()
     address = public_address(given) if given else find_public_address(here)

@@ -17,19 +17,26 @@ ANSIBLE = ROOT / "ansible"
 
 def inventory(here: Surroundings, address: str, key: Path | None) -> dict[str, object]:
     """The trust's host: over SSH when there is a key, else this machine."""
-    host: dict[str, object] = {"ansible_connection": "local", "ansible_python_interpreter": "auto_silent"}
+    host: dict[str, object] = {"ansible_connection": "local"}
     if key is not None:
         host = {
             "ansible_host": here.get("LOCAL_TRUST_HOST", address),
             "ansible_user": user(here),
             "ansible_ssh_private_key_file": str(key),
         }
+    # The distribution's own Python, which knows apt. Others do not, and a version manager's may not even start.
+    host["ansible_python_interpreter"] = "/usr/bin/python3"
     return {"local_trust": {"hosts": {"trust": host}}}
 
 
 def user(here: Surroundings) -> str:
     """Who the directories belong to, and who SSH logs in as."""
     return here.get("LOCAL_TRUST_USER", "ubuntu")
+
+
+def is_trial(here: Surroundings) -> bool:
+    """Whether the playbook only says what it would change."""
+    return bool({"--check", "-C"} & set(here.get("ANSIBLE_ARGS").split()))
 
 
 def variables(here: Surroundings) -> dict[str, object]:

@@ -108,6 +108,17 @@ def test_a_missing_security_group_is_said(tools: Tools, amazon: dict[str, str]) 
     assert "The load balancer's security group sg-none could not be changed" in ran.output
 
 
+def test_a_trial_leaves_the_load_balancer_alone(tools: Tools, amazon: dict[str, str], tmp_path: Path) -> None:
+    group = tools.python(MAKE_GROUP, amazon)
+    told = {"FL_NLB_SECURITY_GROUP_ID": group, **amazon}
+    args = f"--check --tags=dirs -e flip_user=nobody -e flip_group=nogroup -e flip_dir={tmp_path}"
+    ran = make(tools, "add-local-trust", LOCAL_TRUST_IP=ADDRESS, ANSIBLE_ARGS=args, **told)
+    assert ran.code == 0, ran.output
+    assert "This was a trial" in ran.output
+    assert tools.python(SHOW_GROUP, {**amazon, "GROUP": group}) == [[8002, "198.51.100.9/32"]]
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_trust_is_added_from_end_to_end(
     tools: Tools, provisioned: Provisioned, amazon: dict[str, str], kit: Path
 ) -> None:
