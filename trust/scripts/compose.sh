@@ -8,7 +8,7 @@ kit_value() {
 }
 
 compose() {
-    set -- -f "compose.$OVERLAY.yml" "$@"
+    # Each is put in front of those before it; what stands last has the last word.
     if [ "${PUBLISH:-}" != 1 ]; then
         set -- -f compose.local.yml "$@"
     fi
@@ -16,6 +16,7 @@ compose() {
     '' | 0) ;;
     *) set -- -f compose.gpu.yml "$@" ;;
     esac
+    set -- -f "compose.$OVERLAY.yml" "$@"
     # A profile is on when the kit names the service that it brings.
     case "$(kit_value MINIO__ENDPOINT)" in minio:*) set -- --profile results "$@" ;; esac
     case "$(kit_value OMOP_DB_SERVICE_NAME)" in omop-db) set -- --profile omop "$@" ;; esac
