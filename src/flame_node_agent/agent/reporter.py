@@ -18,8 +18,9 @@ import time
 
 import structlog
 
+from flame_node_agent.agent.claiming import HAND_BACK_SECONDS, ClaimingLoop
 from flame_node_agent.agent.report_delivery import ReportDelivery
-from flame_node_agent.agent.wake import Wake, backoff, spread
+from flame_node_agent.agent.wake import backoff
 from flame_node_agent.config.task_limits import TaskLoopSettings
 from flame_node_agent.errors import (
     DatabaseUnavailable,
@@ -41,7 +42,6 @@ LOOK_SECONDS = 1.0
 LONGEST_WISH_SECONDS = 3600.0
 OUTAGE_FAILURES = 3
 """Failures in a row from which on the hub's return is a reason to repeat at once what waits for its next attempt."""
-HAND_BACK_SECONDS = 1.0
 
 
 class Reporter:
@@ -59,89 +59,55 @@ class Reporter:
         self._delivery = delivery
         self._window = window
         self._settings = settings
-        self._wake = Wake()
-        self._claiming = asyncio.Lock()
-        self._stopping = False
-        self._running: dict[asyncio.Task[None], Report] = {}
+        self._loop = ClaimingLoop[Report](
+            "reporter",
+            room=self._room,
+            claim=reports.claim,
+            work=self._work,
+            hand_back=lambda report: reports.hand_back(report, begun=False),
+            look_seconds=LOOK_SECONDS,
+        )
         self._failures = 0
         self._quiet_until = 0.0
         self._asked_until = 0.0
 
     def nudge(self) -> None:
         """There is something to report: look now."""
-        self._wake.nudge()
+        self._loop.nudge()
 
     def hub_answers(self) -> None:
         """The hub was heard elsewhere: an outage may be over, unless the hub has asked for a pause."""
         if self._failures:
             self._quiet_until = self._asked_until
-            self._wake.nudge()
+            self._loop.nudge()
 
     async def run(self) -> None:
         """Claim and report until :meth:`stop`."""
-        while not self._stopping:
-            try:
-                claimed = await self._claim()
-            except DatabaseUnavailable as error:
-                log.warning("reporter.claim_postponed", error=str(error))
-                claimed = 0
-            except Exception:  # the edge of a loop: a defect must not end reporting
-                log.exception("loop.failed", loop="reporter")
-                metrics.LOOP_ERRORS.labels("reporter").inc()
-                claimed = 0
-            if not claimed and not self._stopping:
-                await self._wake.wait(spread(LOOK_SECONDS))
+        await self._loop.run()
 
     async def stop(self, grace: float) -> None:
         """Report for ``grace`` seconds what is finished already, as far as the hub takes it; hand the rest back."""
         with contextlib.suppress(TimeoutError, DatabaseUnavailable):
             async with asyncio.timeout(grace):
-                while await self._claim() or self._running:
-                    await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-        self._stopping = True
-        self._wake.nudge()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HAND_BACK_SECONDS), self._claiming:
-                pass
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-
-    async def _claim(self) -> int:
-        limit = self._room()
-        if limit <= 0:
-            return 0
-        async with self._claiming:
-            reports = await self._reports.claim(limit)
-            if self._stopping:
-                for report in reports:
-                    await self._reports.hand_back(report, begun=False)
-                return 0
-        for report in reports:
-            task = asyncio.create_task(self._work(report), name=f"report {report.task_id}")
-            self._running[task] = report
-            task.add_done_callback(self._ended)
-        return len(reports)
+                while await self._loop.round() or self._loop.running:
+                    await self._loop.one_ended()
+        await self._loop.stop(0)
 
     def _room(self) -> int:
         """How many reports may begin now."""
         if time.monotonic() < self._quiet_until:
             return 0
-        room = (1 if self._failures else self._settings.parallel_reports) - len(self._running)
+        room = (1 if self._failures else self._settings.parallel_reports) - len(self._loop.running)
         free = self._window.free()
         # Those that run may not have taken their place yet: what is claimed and has to wait keeps others from it.
-        return room if free is None else min(room, free - len(self._running))
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        self._wake.nudge()
+        return room if free is None else min(room, free - len(self._loop.running))
 
     async def _work(self, report: Report) -> None:
         try:
             try:
                 await self._delivery.deliver(report)
             except asyncio.CancelledError:
-                if self._stopping:
+                if self._loop.stopping:
                     async with asyncio.timeout(HAND_BACK_SECONDS):
                         await self._reports.hand_back(report, begun=True)
                 raise

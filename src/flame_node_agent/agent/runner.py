@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
@@ -11,8 +10,8 @@ from uuid import UUID
 
 import structlog
 
+from flame_node_agent.agent.claiming import HAND_BACK_SECONDS, ClaimingLoop
 from flame_node_agent.agent.task_leases import TaskLeases
-from flame_node_agent.agent.wake import Wake, spread
 from flame_node_agent.config.task_side import TaskSettings
 from flame_node_agent.errors import DatabaseUnavailable, LeaseLost
 from flame_node_agent.stores.journal_rows import Run
@@ -28,7 +27,6 @@ MOST_RUNS = 10
 ONE_BY_ONE = {"update_user_profile": 1}
 """Types whose tasks must not overtake each other: the last change of a user is the one that counts."""
 FINISH_PAUSE_SECONDS = 1.0
-HAND_BACK_SECONDS = 1.0
 
 
 class Journal(Protocol):
@@ -69,68 +67,39 @@ class Runner:
         self._leases = leases
         self._settings = settings
         self._on_done = on_done
-        self._wake = Wake()
-        self._claiming = asyncio.Lock()
-        self._stopping = False
-        self._running: dict[asyncio.Task[None], Run] = {}
+        self._loop = ClaimingLoop[Run](
+            "runner",
+            room=lambda: settings.tasks.parallel - len(self._loop.running),
+            claim=self._claim,
+            work=self._work,
+            hand_back=journal.hand_back,
+            look_seconds=LOOK_SECONDS,
+        )
 
     def nudge(self) -> None:
         """There is something to run: look now."""
-        self._wake.nudge()
+        self._loop.nudge()
 
     async def run(self) -> None:
         """Claim and run until :meth:`stop`."""
-        while not self._stopping:
-            try:
-                claimed = await self._claim()
-            except DatabaseUnavailable as error:
-                log.warning("runner.claim_postponed", error=str(error))
-                claimed = 0
-            except Exception:  # the edge of a loop: a defect must not end all work
-                log.exception("loop.failed", loop="runner")
-                metrics.LOOP_ERRORS.labels("runner").inc()
-                claimed = 0
-            if not claimed and not self._stopping:
-                await self._wake.wait(spread(LOOK_SECONDS))
+        await self._loop.run()
 
     async def stop(self, grace: float) -> None:
         """Begin nothing new; let what runs finish for ``grace`` seconds, then hand the rest back."""
-        self._stopping = True
-        self._wake.nudge()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HAND_BACK_SECONDS), self._claiming:
-                pass
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._loop.stop(grace)
 
-    async def _claim(self) -> int:
-        limit = self._settings.tasks.parallel - len(self._running)
-        if limit <= 0:
-            return 0
-        async with self._claiming:
-            runs = await self._journal.claim(
-                limit,
-                rooms=self._rooms(),
-                other_room=self._at_once(),
-                holding=[run.task_id for run in self._running.values()],
-            )
-            if self._stopping:
-                for run in runs:
-                    await self._journal.hand_back(run)
-                return 0
-        for run in runs:
-            task = asyncio.create_task(self._work(run), name=f"task {run.task_id}")
-            self._running[task] = run
-            task.add_done_callback(self._ended)
-        return len(runs)
+    async def _claim(self, limit: int) -> list[Run]:
+        return await self._journal.claim(
+            limit,
+            rooms=self._rooms(),
+            other_room=self._at_once(),
+            holding=[run.task_id for run in self._loop.running],
+        )
 
     def _rooms(self) -> dict[str, int]:
         """How many more may run of each type that has a limit of its own, or runs already."""
         limits = {**ONE_BY_ONE, **self._settings.tasks.parallel_by_type}
-        running = Counter(run.task_type for run in self._running.values())
+        running = Counter(run.task_type for run in self._loop.running)
         return {
             task_type: max(0, self._at_once(task_type) - running[task_type])
             for task_type in limits.keys() | running.keys()
@@ -141,10 +110,6 @@ class Runner:
         tasks = self._settings.tasks
         limits = {**ONE_BY_ONE, **tasks.parallel_by_type}
         return limits.get(task_type or "", (tasks.parallel + 1) // 2)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        self._wake.nudge()
 
     async def _work(self, run: Run) -> None:
         try:
@@ -169,7 +134,7 @@ class Runner:
                 log.warning("task.timed_out", task=str(run.task_id), task_type=run.task_type, seconds=seconds)
                 return self._tasks.timed_out(run.task_type, run.payload, seconds)
             except asyncio.CancelledError:
-                if self._stopping:
+                if self._loop.stopping:
                     await self._hand_back(run)
                 raise
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
+from flame_node_agent.agent.claiming import HAND_BACK_SECONDS, ClaimingLoop
 from flame_node_agent.agent.delivery import Delivery
 from flame_node_agent.agent.leases import Leases
-from flame_node_agent.agent.wake import Wake, backoff, spread
+from flame_node_agent.agent.wake import backoff
 from flame_node_agent.config.outbox import OutboxSettings
 from flame_node_agent.errors import (
     DatabaseUnavailable,
@@ -30,7 +30,6 @@ log = structlog.get_logger(__name__)
 
 FINAL_FAILURES = (HubRefused, NoBucket, SealingError, ObjectNotFound, ObjectDamaged)
 LONGEST_WISH_SECONDS = 3600.0
-HAND_BACK_SECONDS = 1.0  # of the grace period, for all at once
 
 
 class Worker:
@@ -41,67 +40,26 @@ class Worker:
         self._delivery = delivery
         self._leases = leases
         self._settings = settings
-        self._wake = Wake()
-        self._stopping = False
-        self._claiming = asyncio.Lock()
-        self._running: set[asyncio.Task[None]] = set()
+        self._loop = ClaimingLoop[Upload](
+            "outbox",
+            room=lambda: settings.parallel_uploads - len(self._loop.running),
+            claim=outbox.claim,
+            work=self._work,
+            hand_back=outbox.hand_back,
+            look_seconds=settings.poll_interval_seconds,
+        )
 
     def nudge(self) -> None:
         """Something is due: look now instead of at the next interval."""
-        self._wake.nudge()
+        self._loop.nudge()
 
     async def run(self) -> None:
         """Claim and deliver until :meth:`stop`."""
-        while not self._stopping:
-            try:
-                claimed = await self._claim()
-            except DatabaseUnavailable as error:
-                log.warning("outbox.claim_postponed", error=str(error))
-                claimed = 0
-            except Exception:  # the edge of a loop: a defect must not end deliveries
-                log.exception("loop.failed", loop="outbox")
-                metrics.LOOP_ERRORS.labels("outbox").inc()
-                claimed = 0
-            await self._pause(idle=claimed == 0)
+        await self._loop.run()
 
     async def stop(self, grace: float) -> None:
         """Claim no more; let what runs finish for ``grace`` seconds, then hand the rest back."""
-        self._stopping = True
-        self._wake.nudge()
-        with contextlib.suppress(TimeoutError):
-            # What the database is just handing out is handed back before this ends.
-            async with asyncio.timeout(HAND_BACK_SECONDS), self._claiming:
-                pass
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-
-    async def _claim(self) -> int:
-        free = self._settings.parallel_uploads - len(self._running)
-        if free <= 0:
-            return 0
-        async with self._claiming:
-            uploads = await self._outbox.claim(free)
-            if self._stopping:
-                for upload in uploads:
-                    await self._outbox.hand_back(upload)
-                return 0
-        for upload in uploads:
-            task = asyncio.create_task(self._work(upload), name=f"upload {upload.upload_id}")
-            self._running.add(task)
-            task.add_done_callback(self._done)
-        return len(uploads)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._wake.nudge()
-
-    async def _pause(self, *, idle: bool) -> None:
-        if self._stopping or (not idle and len(self._running) < self._settings.parallel_uploads):
-            return
-        await self._wake.wait(spread(self._settings.poll_interval_seconds))
+        await self._loop.stop(grace)
 
     async def _work(self, upload: Upload) -> None:
         assert upload.lease_token is not None
@@ -111,7 +69,7 @@ class Worker:
                     async for step in self._delivery.advance(upload):
                         upload = step
                 except asyncio.CancelledError:
-                    if self._stopping:
+                    if self._loop.stopping:
                         async with asyncio.timeout(HAND_BACK_SECONDS):
                             await self._outbox.hand_back(upload)
                     raise

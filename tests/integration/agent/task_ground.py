@@ -100,7 +100,7 @@ class TaskLoops:
         try:
             yield
         finally:
-            held = [*running, *self.runner._running, *self.reporter._running]
+            held = [*running, *self.runner._loop._running, *self.reporter._loop._running]
             for task in held:
                 task.cancel()
             await asyncio.gather(*held, return_exceptions=True)

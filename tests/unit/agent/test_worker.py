@@ -16,11 +16,10 @@ from flame_node_agent.stores.outbox import Outbox
 
 
 def worker(**settings: float) -> Worker:
-    nothing = object()
     return Worker(
-        cast("Outbox", nothing),
-        cast("Delivery", nothing),
-        cast("Leases", nothing),
+        cast("Outbox", SlowOutbox()),
+        cast("Delivery", None),
+        cast("Leases", None),
         OutboxSettings.model_validate(settings),
     )
 
