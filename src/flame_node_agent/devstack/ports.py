@@ -12,7 +12,6 @@ import functools
 import os
 import random
 import socket
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,16 +40,23 @@ def is_free(port: int) -> bool:
 
 
 @functools.cache
-def _register() -> int:
-    """The file in which all stacks of this account lock the bytes whose places are the numbers of their ports."""
-    path = Path(tempfile.gettempdir()) / f"flame-node-ports-{os.getuid()}"
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+def _register() -> int | None:
+    """The file in which all stacks of this installation lock the bytes whose places are the numbers of their ports.
+
+    A file of the package, so that nothing is left behind; None where it may not be locked.
+    """
+    try:
+        return os.open(Path(__file__).with_name("drawn-ports"), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 def _reserve(port: int) -> bool:
     """Keep ``port`` from other stacks that draw ports until this process ends; False when one of them has it."""
+    if (register := _register()) is None:
+        return True
     try:
-        fcntl.lockf(_register(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        fcntl.lockf(register, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
     except OSError:
         return False
     return True
