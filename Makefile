@@ -16,7 +16,8 @@ TRUST_TARGETS := up-local-trust down-local-trust restart-local-trust logs-local-
 .PHONY: help install demo dev test lint bench bench-quick lock clean image sbom test-deploy $(TRUST_TARGETS)
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@{ grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST); grep -hE '^[a-z]+-local-trust:.*## ' trust/Makefile | grep -v '^config-'; } \
+	    | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## Install everything into .venv
 
