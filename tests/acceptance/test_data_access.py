@@ -81,6 +81,8 @@ def test_log_has_one_line_a_request_and_neither_sql_nor_keys(data_access: Start)
         assert caller.post(path, project, telltale).status_code == 200
     assert caller.post("/cohort", project, "SELECT telltale FROM person").status_code == 400
     assert caller.post("/cohort", project, "SELECT 1/0 AS telltale FROM person").status_code in {200, 500}
+    # The line about a request is written after the last byte of its answer.
+    await_truth(lambda: log_of(service).count('"request.finished"') >= 5)
     log = log_of(service)
     assert log.count('"request.finished"') == 5
     for secret in ("telltale", caller.internal_key, caller.aes_key, "race_source", caller.sealed(project)):
