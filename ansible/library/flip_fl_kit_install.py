@@ -14,6 +14,7 @@ import shutil
 import stat
 import tarfile
 from pathlib import Path
+from typing import Any, BinaryIO
 
 DOCUMENTATION = r"""
 module: flip_fl_kit_install
@@ -60,7 +61,7 @@ def sha256(path: Path) -> str:
         )
 
 
-def _slow(file) -> str:
+def _slow(file: BinaryIO) -> str:
     digest = hashlib.sha256()
     while block := file.read(1 << 20):
         digest.update(block)
@@ -107,7 +108,7 @@ def differences(dest: Path, digest: str, uid: int, gid: int) -> list[str]:
     return found
 
 
-def unpack(archive: Path, digest: str, fresh: Path) -> dict:
+def unpack(archive: Path, digest: str, fresh: Path) -> dict[str, Any]:
     """Unpack an archive whose digest is right into a new folder; returns the manifest of it.
 
     Raises:
@@ -136,6 +137,7 @@ def unpack(archive: Path, digest: str, fresh: Path) -> dict:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             source = tar.extractfile(member)
+            assert source is not None, "a plain file has content"
             with target.open("wb") as file:
                 shutil.copyfileobj(source, file)
                 file.flush()
@@ -161,7 +163,7 @@ def carry_over(dest: Path, fresh: Path, known: set[str]) -> list[str]:
     return carried
 
 
-def own(root: Path, uid: int, gid: int, files: dict) -> None:
+def own(root: Path, uid: int, gid: int, files: dict[str, dict[str, Any]]) -> None:
     """Give everything its owner and mode."""
     for path in [root, *root.rglob("*")]:
         os.lchown(path, uid, gid)
