@@ -34,23 +34,24 @@ class Rotation:
     """What somebody has to do now, in order."""
 
 
-_RESTART = "Restart the trust: `make restart-local-trust`."
+# Compose gives a container the kit's values when it makes it; `make restart-local-trust` would keep the old ones.
+_TAKE_IT_UP = "Bring the trust to the new kit: `make up-local-trust`."
 
 _AT_THE_HUB = (
     "Send the hub's administrator the new hash (`flame-node keys show-public`). They replace this trust's entry in "
     "TRUST_API_KEY_HASHES and redeploy the hub."
 )
 _UNTIL_BOTH = (
-    "Restart the trust right after that: `make restart-local-trust`. Until both have happened the hub refuses this "
-    "trust with 401; tasks and results wait meanwhile."
+    "Bring the trust to the new kit right after that: `make up-local-trust`. Until both have happened the hub refuses "
+    "this trust with 401; tasks and results wait meanwhile."
 )
 _SAME_KEY_AT_ONCE = (
     "The hub, and every trust that shares this key with it, must change to the same key at the same time. Hand it over "
     "by a way you trust, as it is secret; `flame-node keys show-public` shows its fingerprint, to compare both sides."
 )
 _AT_THE_TIME_AGREED = (
-    "Restart the trust at the time agreed: `make restart-local-trust`. Tasks that were sealed with the other key fail "
-    "and are to be asked again."
+    "Bring the trust to the new kit at the time agreed: `make up-local-trust`. Tasks that were sealed with the other "
+    "key fail and are to be asked again."
 )
 _NOTHING_ON_ITS_WAY = (
     "Do this only while no analysis exchanges intermediate results: files that were sealed for the old key cannot be "
@@ -65,20 +66,20 @@ _TELL_OMOP = (
     "Nothing at the hub. The OMOP database keeps the old password until it is told the new one: its administrator runs "
     "`\\password` for the role of DATA_ACCESS_POSTGRES_USER in psql."
 )
-_ALL_SERVICES = f"Nothing at the hub. {_RESTART} All services of the trust must have the new key."
-_STORE = f"Nothing at the hub. {_RESTART} A store of your own must be told the new secret key before."
+_ALL_SERVICES = f"Nothing at the hub. {_TAKE_IT_UP} All services of the trust must have the new key."
+_STORE = f"Nothing at the hub. {_TAKE_IT_UP} A store of your own must be told the new secret key before."
 
 ROTATIONS = {
     Secret.API_KEY: Rotation("TRUST_API_KEY", making.api_key, (_AT_THE_HUB, _UNTIL_BOTH)),
     Secret.AES_KEY: Rotation("AES_KEY_BASE64", making.aes_key, (_SAME_KEY_AT_ONCE, _AT_THE_TIME_AGREED)),
     Secret.INTERNAL_KEY: Rotation("TRUST_INTERNAL_SERVICE_KEY", making.api_key, (_ALL_SERVICES,)),
     Secret.ECDH_KEY: Rotation(
-        "CRYPTO__ECDH_PRIVATE_KEY", making.ecdh_private_key, (_NOTHING_ON_ITS_WAY, _DEPOSIT, _RESTART)
+        "CRYPTO__ECDH_PRIVATE_KEY", making.ecdh_private_key, (_NOTHING_ON_ITS_WAY, _DEPOSIT, _TAKE_IT_UP)
     ),
     Secret.STORE_PASSWORD: Rotation("MINIO__SECRET_KEY", making.password, (_STORE,)),
-    Secret.DATABASE_PASSWORD: Rotation("POSTGRES__PASSWORD", making.password, (_TELL_POSTGRES, _RESTART)),
+    Secret.DATABASE_PASSWORD: Rotation("POSTGRES__PASSWORD", making.password, (_TELL_POSTGRES, _TAKE_IT_UP)),
     Secret.READER_PASSWORD: Rotation(
-        "DATA_ACCESS_POSTGRES_PASSWORD", making.password, (_TELL_OMOP, _RESTART)
+        "DATA_ACCESS_POSTGRES_PASSWORD", making.password, (_TELL_OMOP, _TAKE_IT_UP)
     ),
 }
 

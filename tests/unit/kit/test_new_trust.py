@@ -144,7 +144,8 @@ def test_a_rotation_changes_one_value_and_says_what_follows(made: EnvText, secre
     changed = {name for name, value in made.values.items() if before[name] != value}
     assert changed == {ROTATIONS[secret].variable}
     assert rotation.follows
-    assert any("Restart the trust" in step for step in rotation.follows)
+    assert any("make up-local-trust" in step for step in rotation.follows)
+    assert "restart-local-trust" not in " ".join(rotation.follows), "containers would keep the old value"
 
 
 def test_what_is_not_there_cannot_be_rotated() -> None:
