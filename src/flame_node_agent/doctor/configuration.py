@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flame_node_agent.doctor.findings import Finding, failed, ok, skipped
+from flame_node_agent.doctor.findings import Finding, failed, ok, skipped, warned
 from flame_node_agent.doctor.ground import Ground, Service
 from flame_node_agent.errors import KitError
 from flame_node_agent.kit.checks import Weight, check_kit
@@ -29,16 +29,18 @@ async def check_settings(ground: Ground) -> Finding:
 async def check_kit_file(ground: Ground) -> Finding:
     """Whether the kit is complete, nobody else's to read, and free of placeholders and default passwords."""
     if ground.kit is None:
-        return skipped("no kit file is given (--kit)")
+        return skipped("no kit file is given (--kit): `make doctor-local-trust` looks from the host")
     try:
-        problems = check_kit(ground.kit)
+        problems = check_kit(ground.kit, production=ground.facts.production if ground.facts else None)
     except KitError as error:
-        return failed(str(error), "give the kit file of this trust")
-    serious = [f"{each.where} {each.problem}" for each in problems if each.weight is Weight.PROBLEM]
-    if serious:
-        return failed(_some(serious), f"`flame-node keys check --kit {ground.kit}` tells all")
-    warnings = len(problems)
-    return ok("complete and valid" + (f", with {warnings} warnings" if warnings else ""))
+        return failed(str(error), "make it so, or name the kit of this trust with KIT or KIT_FILE")
+    serious = [each for each in problems if each.weight is Weight.PROBLEM]
+    if not problems:
+        return ok("complete and valid")
+    told = serious or problems
+    seen = _some([f"{each.where} {each.problem}" for each in told])
+    do = told[0].do + (f"; `flame-node keys check --kit {ground.kit}` tells all" if len(told) > 1 else "")
+    return failed(seen, do) if serious else warned(f"complete and valid, but {seen}", do)
 
 
 def _some(problems: list[str]) -> str:

@@ -9,7 +9,7 @@ from flame_node_agent.doctor.checks import CHECKS, Check
 from flame_node_agent.doctor.findings import Finding, failed, skipped
 from flame_node_agent.doctor.ground import Ground
 from flame_node_agent.errors import SettingsError
-from flame_node_agent.telemetry.redaction import Redaction, secrets_in
+from flame_node_agent.telemetry.redaction import Redaction
 
 CHECK_SECONDS = 15.0
 
@@ -23,8 +23,7 @@ async def examine(
         *(_run(check, ground, seconds) for check in wanted), return_exceptions=True
     )
     await ground.close()
-    trees = [tree for tree in (ground.tasks, ground.results, ground.data_access) if tree is not None]
-    redaction = Redaction(secret for tree in trees for secret in secrets_in(tree))
+    redaction = Redaction(ground.secrets())
     return {
         check.name: _without_secrets(_finding(outcome), redaction)
         for check, outcome in zip(wanted, outcomes, strict=True)

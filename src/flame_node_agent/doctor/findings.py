@@ -32,6 +32,11 @@ def ok(seen: str) -> Finding:
     return Finding(State.OK, seen)
 
 
+def warned(seen: str, do: str) -> Finding:
+    """All is well today, and will not be for long, or not in all respects."""
+    return Finding(State.OK, seen, do)
+
+
 def failed(seen: str, do: str) -> Finding:
     """Something is wrong."""
     return Finding(State.FAILED, seen, do)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -18,9 +19,13 @@ from flame_node_agent.config.environment import ENV_FILE
 from flame_node_agent.config.settings import Settings
 from flame_node_agent.config.shared import ServiceSettings, SharedSettings
 from flame_node_agent.config.task_side import TaskSettings
-from flame_node_agent.errors import SettingsError
+from flame_node_agent.doctor.host_facts import HostFacts
+from flame_node_agent.errors import KitError, SettingsError
 from flame_node_agent.hub.tasks import TaskHub
 from flame_node_agent.hub.transport import Transport
+from flame_node_agent.kit.checks import DEFAULT_PASSWORDS, kit_secrets
+from flame_node_agent.kit.kit_file import read_kit
+from flame_node_agent.telemetry.redaction import secrets_in
 from flame_node_agent.wire.tasks import HeartbeatAnswer
 
 
@@ -29,6 +34,8 @@ class Service(StrEnum):
 
     AGENT = "agent"
     DATA_ACCESS = "data-access"
+    HOST = "host"
+    """The machine with all containers of the trust."""
 
 
 @dataclass
@@ -40,6 +47,8 @@ class Ground:
     agent: AgentSettings | None = None
     data_access: DataAccessSettings | None = None
     kit: Path | None = None
+    facts: HostFacts | None = None
+    """What the host has told; without it, this is a look from within one service."""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     now: Callable[[], float] = time.time
     """Seconds since 1970, as this machine has them."""
@@ -67,6 +76,22 @@ class Ground:
         except SettingsError as error:
             ground.settings_error = error
         return ground
+
+    @classmethod
+    def of_host(cls, facts: HostFacts, kit: Path | None) -> Ground:
+        """A look at the whole machine: nothing is asked but what it has told, the kit and the disks."""
+        return cls(Service.HOST, kit=kit, facts=facts, environment={})
+
+    def secrets(self) -> Iterator[str]:
+        """Whatever no finding may repeat."""
+        for tree in (self.tasks, self.results, self.data_access):
+            if tree is not None:
+                yield from secrets_in(tree)
+        if self.kit is not None:
+            with contextlib.suppress(KitError):
+                # What everybody knows is no secret, and may be the name of a service as well.
+                known = kit_secrets(read_kit(self.kit)).values()
+                yield from (secret for secret in known if secret.lower() not in DEFAULT_PASSWORDS)
 
     @property
     def shared(self) -> ServiceSettings | None:

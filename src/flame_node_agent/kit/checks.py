@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -142,22 +142,24 @@ def _settings(path: Path) -> Iterator[KitProblem]:
 
 
 def _passwords(kit: EnvText, weight: Weight) -> Iterator[KitProblem]:
-    for name, value in _secrets(kit):
+    secrets = kit_secrets(kit)
+    for name, value in secrets.items():
         if value.lower() in DEFAULT_PASSWORDS:
             yield KitProblem(name, "is a password that everybody knows", "choose another", weight)
     first: dict[str, str] = {}
-    for name, value in _secrets(kit):
+    for name, value in secrets.items():
         if (other := first.setdefault(value, name)) != name:
             # Names of two eras for one key are the same on purpose.
             yield KitProblem(name, f"is the same as {other}", "give each its own", Weight.WARNING)
 
 
-def _secrets(kit: EnvText) -> Iterable[tuple[str, str]]:
-    return [
-        (name, value)
+def kit_secrets(kit: EnvText) -> dict[str, str]:
+    """The keys and passwords of a kit, by their names; placeholders are none."""
+    return {
+        name: value
         for name, value in kit.values.items()
         if name.endswith(_SECRET_ENDINGS) and value and not is_placeholder(value)
-    ]
+    }
 
 
 def _pairs(kit: EnvText) -> Iterator[KitProblem]:

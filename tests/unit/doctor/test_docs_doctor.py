@@ -25,5 +25,5 @@ def test_check_is_documented_with_its_services_and_meaning(name: str) -> None:
 
 def test_every_field_of_the_json_report_is_documented() -> None:
     assert_same(
-        set(rows(sections(page("doctor.md"))["As JSON"])), {"check", "state", "seen", "do"}, "doctor.md"
+        set(rows(sections(page("doctor.md"))["As JSON"])), {"of", "check", "state", "seen", "do"}, "doctor.md"
     )
