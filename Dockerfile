@@ -24,8 +24,13 @@ COPY src ./src
 RUN ["/opt/build/bin/python", "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", "/build/dist", "."]
 RUN ["/opt/flame-node/bin/python", "-m", "pip", "install", "--no-deps", "--no-index", "--find-links", "/build/dist", "flame-node-agent"]
 RUN ["/opt/flame-node/bin/python", "-m", "pip", "uninstall", "--yes", "pip"]
+# The jobs of the stack. Their modes are set here, whatever they are in the checkout.
+COPY trust/init ./init
+RUN ["install", "-D", "-m", "0644", "-t", "/opt/flame-node/init", "init/create_bucket.py", "init/copy_bucket.py"]
 # The root file system of a running container cannot be written, so bytecode is made now, and without dates in it.
 RUN ["/opt/flame-node/bin/python", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/opt/flame-node/lib"]
+COPY docker/set_times.py ./
+RUN ["/opt/build/bin/python", "set_times.py", "/opt/flame-node"]
 
 FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0

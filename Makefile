@@ -9,15 +9,15 @@ JOBS ?= 2
 NODE_IMAGE ?= flame-node-agent:latest
 BASE_IMAGE ?=
 PIP_INDEX_URL ?=
-TRUST_TARGETS := up-local-trust down-local-trust restart-local-trust logs-local-trust status-local-trust \
-    doctor-local-trust upgrade-local-trust backup-local-trust restore-local-trust check-local-trust
+TRUST := $(MAKE) --no-print-directory -C trust
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test lint bench bench-quick lock clean image sbom test-deploy $(TRUST_TARGETS)
+.PHONY: help install demo dev test lint bench bench-quick lock clean image sbom test-deploy \
+    up-local-trust down-local-trust restart-local-trust logs-local-trust status-local-trust doctor-local-trust \
+    upgrade-local-trust rollback-local-trust backup-local-trust restore-local-trust check-local-trust
 
 help: ## List the commands
-	@{ grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST); grep -hE '^[a-z]+-local-trust:.*## ' trust/Makefile | grep -v '^config-'; } \
-	    | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## Install everything into .venv
 
@@ -28,13 +28,13 @@ $(INSTALLED): requirements-dev.lock pyproject.toml scripts/find-python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(INSTALLED)
 
-demo: install ## Watch results and cohort numbers travel to a hub on this machine, through a crash and an outage
+demo: install ## Watch results and cohort numbers reach a hub, through crash and outage
 	@$(BIN)/flame-node demo
 
-dev: install ## Run the node with everything it needs and synthetic patients on this machine, until Ctrl-C
+dev: install ## Run the node with all it needs and synthetic patients, until Ctrl-C
 	@$(BIN)/flame-node dev --state-dir .dev/state --ready-file .dev/ready.json
 
-test: install lint ## Check the code and run all tests (PostgreSQL, S3 and the hub are embedded)
+test: install lint ## Check the code and run all tests but those of test-deploy; no Docker
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m 'live or not live'
 
 lint: install ## Check style, types and the layers
@@ -51,19 +51,49 @@ image: ## Build the image of all services, NODE_IMAGE
 	    --build-arg CREATED="$$(git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null || echo 1970-01-01T00:00:00Z)" \
 	    --build-arg SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct 2>/dev/null || echo 0)" .
 
-sbom: ## Write sbom.cdx.json: every Python package of the image NODE_IMAGE
+sbom: ## Write sbom.cdx.json: every Python package of NODE_IMAGE
 	@docker run --rm -i --network none --read-only --cap-drop ALL --no-healthcheck $(NODE_IMAGE) \
 	    python - <scripts/sbom.py >sbom.cdx.json.partial && mv sbom.cdx.json.partial sbom.cdx.json
 	@echo "sbom.cdx.json has been written."
 
-# Commands for a trust on premises, which are trust/Makefile's own: `make -C trust` lists them.
-$(TRUST_TARGETS):
-	@$(MAKE) --no-print-directory -C trust $@
+# A trust on premises: the commands are trust/Makefile's own, and are forwarded.
+up-local-trust: ## Start the trust, or bring it to what the kit says now
+	@$(TRUST) $@
 
-test-deploy: install ## Test the deployment with a Docker engine of its own (as root, about ten minutes)
+down-local-trust: ## Stop the trust; data stay
+	@$(TRUST) $@
+
+restart-local-trust: ## Stop and start the trust's services, or SERVICE alone
+	@$(TRUST) $@
+
+logs-local-trust: ## Follow the logs of all services, or of SERVICE
+	@$(TRUST) $@
+
+status-local-trust: ## Show what runs, and how it is
+	@$(TRUST) $@
+
+doctor-local-trust: ## Look at everything the node needs, and say what to do
+	@$(TRUST) $@
+
+check-local-trust: ## Look at engine, kit and names, and change nothing
+	@$(TRUST) $@
+
+upgrade-local-trust: ## Back up, then run NODE_IMAGE instead of what runs
+	@$(TRUST) $@
+
+rollback-local-trust: ## Go back to image and data of BACKUP=<folder>, or before the upgrade
+	@$(TRUST) $@
+
+backup-local-trust: ## Copy database and bucket into a new folder below BACKUP_DIR
+	@$(TRUST) $@
+
+restore-local-trust: ## Put database and bucket back as they are in BACKUP=<folder>
+	@$(TRUST) $@
+
+test-deploy: install ## Test the deployment with a Docker engine of its own (root, minutes)
 	$(BIN)/python -m pytest tests/deploy -m deploy -p no:xdist
 
-bench: install ## Measure throughput, latency and memory; writes docs/explanation/benchmark
+bench: install ## Measure throughput, latency, memory; writes docs/explanation/benchmark
 	$(BIN)/python -m benchmarks
 
 bench-quick: install ## The same with small files, to try the benchmark itself
@@ -80,5 +110,8 @@ lock: install ## Renew the pinned requirements (needs uv)
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) .dev .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 
-# Provisioning hosts of trusts: add-local-trust, allow-local-trust, full-deploy-hybrid.
+# Provisioning hosts of trusts; what these do is in ansible/targets.mk.
 include ansible/targets.mk
+add-local-trust: $(DEPLOY_INSTALLED)
+allow-local-trust: $(DEPLOY_INSTALLED)
+full-deploy-hybrid: $(DEPLOY_INSTALLED) install

@@ -4,4 +4,4 @@
 # Without an argument: for the analysis that the development hub knows.
 set -eu
 cd "$(dirname "$0")/../.."
-exec docker compose exec -T issuer python /development/issue_jwt.py "${1:-00000000-0000-0000-0000-0000000000a0}"
+exec docker compose exec -T issuer python - "${1:-00000000-0000-0000-0000-0000000000a0}" <docker/development/issue_jwt.py

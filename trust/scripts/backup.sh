@@ -3,6 +3,8 @@
 # order, every object that the dump speaks of and still needs is in the copy of the bucket.
 set -eu
 umask 077
+# shellcheck source=trust/scripts/refuse.sh
+. scripts/refuse.sh
 # shellcheck source=trust/scripts/compose.sh
 . scripts/compose.sh
 
@@ -10,19 +12,28 @@ if [ "${BACKUP:-}" = no ]; then
     echo "No backup, as BACKUP=no says."
     exit 0
 fi
-if [ -z "$(compose ps --quiet postgres)" ]; then
-    echo "The trust's database does not run; make up-local-trust starts it." >&2
-    exit 1
-fi
-folder="$BACKUP_DIR/$STACK-$(date -u +%Y%m%dT%H%M%SZ)"
+[ -f "$KIT_FILE" ] || refuse "There is no kit $KIT_FILE in $(pwd)." "Name the one that the trust runs with: KIT_FILE=…"
+[ -n "$(compose ps --quiet postgres)" ] || refuse "The trust's database does not run." "make up-local-trust starts it."
+name="$STACK-${BACKUP_LABEL:+$BACKUP_LABEL-}$(date -u +%Y%m%dT%H%M%SZ)"
+folder="$BACKUP_DIR/$name"
 mkdir -p "$folder.partial"
 trap 'rm -rf "$folder.partial"' EXIT
 # shellcheck disable=SC2016 # the names are the container's own
 compose exec -T postgres sh -c 'PGPASSWORD="$POSTGRES_PASSWORD" pg_dump --format=custom -h 127.0.0.1 -U "$POSTGRES_USER" "$POSTGRES_DB"' >"$folder.partial/database.dump"
 set -- database.dump
 if [ -n "$(compose ps --quiet minio 2>/dev/null)" ]; then
-    compose run --rm --no-deps -T bucket python /init/copy_bucket.py out >"$folder.partial/bucket.tar"
+    compose run --rm --no-deps -T bucket python /opt/flame-node/init/copy_bucket.py out >"$folder.partial/bucket.tar"
     set -- "$@" bucket.tar
+fi
+# The release that it belongs to. A name may mean another image by now, as :latest does: then this one gets its own.
+if runs=$(docker inspect --format '{{.Image}}' "$TRUST_API_CONTAINER" 2>/dev/null); then
+    image=$(docker inspect --format '{{.Config.Image}}' "$TRUST_API_CONTAINER")
+    if [ "$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null)" != "$runs" ]; then
+        image="flame-node-agent:$name"
+        docker tag "$runs" "$image"
+    fi
+    echo "$image" >"$folder.partial/image"
+    set -- "$@" image
 fi
 (cd "$folder.partial" && sha256sum "$@" >SHA256SUMS)
 mv "$folder.partial" "$folder"

@@ -16,10 +16,18 @@ compose() {
     '' | 0) ;;
     *) set -- -f compose.gpu.yml "$@" ;;
     esac
+    if [ -n "${INTERNAL_SUBNET:-}${EGRESS_SUBNET:-}" ]; then
+        set -- -f compose.subnets.yml "$@"
+    fi
     set -- -f "compose.$OVERLAY.yml" "$@"
     # A profile is on when the kit names the service that it brings.
     case "$(kit_value MINIO__ENDPOINT)" in minio:*) set -- --profile results "$@" ;; esac
     case "$(kit_value OMOP_DB_SERVICE_NAME)" in omop-db) set -- --profile omop "$@" ;; esac
     case "$(kit_value OIDC__CERTS_URL)" in http://keycloak:*) set -- --profile keycloak "$@" ;; esac
     docker compose --project-name "$STACK" --project-directory . --env-file "$KIT_FILE" -f compose.yml "$@"
+}
+
+# Ids of the stack's containers, those that have ended included; more of `docker ps` may be given.
+containers() {
+    docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$STACK" "$@"
 }

@@ -4,81 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from flame_node_agent.kit.env_text import EnvText
-from flame_node_agent.kit.kit_file import write_kit
-from flame_node_agent.kit.new_trust import complete
-from flame_node_agent.kit.template import render_template
 from tests.unit.deploy.compose_files import ROOT
-
-DOCKER = """#!/bin/sh
-echo "$@" >>"$DOCKER_CALLS"
-case "$1 $2" in
-"version --format") [ -n "$ENGINE" ] && echo "$ENGINE" ;;
-"compose version") [ -n "$COMPOSE" ] && echo "$COMPOSE" ;;
-"image inspect") ;;
-"inspect --format") [ -n "$OWNER" ] && echo "$OWNER" ;;
-"run --rm") echo "$KIT_SAYS"; [ -z "$KIT_SAYS" ] ;;
-"ps --quiet") ;;
-*) exit 1 ;;
-esac
-"""
-
-
-class Operator:
-    """Somebody with a checkout of ``trust/`` and a complete kit for PROD=stag."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "trust"
-        shutil.copytree(ROOT / "trust", self.folder, ignore=shutil.ignore_patterns(".env*", "backups"))
-        self.calls = folder / "calls"
-        self.calls.touch()
-        self.path = folder / "bin"
-        self.path.mkdir()
-        (self.path / "docker").write_text(DOCKER)
-        (self.path / "docker").chmod(0o755)
-        self.kit = self.folder / ".env.Trust_2.stag"
-        self.write(TRUST_NAME="Trust_2", CENTRAL_HUB_API_URL="https://hub.example/api")
-
-    def write(self, **values: str) -> None:
-        kit = EnvText(render_template(results=False))
-        complete(kit, values, results=False)
-        write_kit(self.kit, kit)
-
-    def make(self, target: str = "check-local-trust", *arguments: str, **said: str) -> tuple[int, str]:
-        """What make says, with a Docker of ``said``: ENGINE, COMPOSE, OWNER, KIT_SAYS."""
-        usual = {"ENGINE": "28.0.1", "COMPOSE": "2.39.1", "OWNER": "", "KIT_SAYS": "", "PROD": "stag"}
-        environment = {
-            "PATH": f"{self.path}:{os.environ['PATH']}",
-            "DOCKER_CALLS": str(self.calls),
-            **usual,
-            **said,
-        }
-        done = subprocess.run(
-            ["make", target, *arguments],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    def refused(self, *arguments: str, **said: str) -> str:
-        """What make says, as it refuses; nothing has been started then."""
-        code, text = self.make("up-local-trust", *arguments, **said)
-        assert code != 0, text
-        assert not [line for line in self.calls.read_text().splitlines() if " up " in f"{line} "]
-        return text
-
-
-@pytest.fixture
-def operator(tmp_path: Path) -> Operator:
-    return Operator(tmp_path)
+from tests.unit.deploy.operator import Operator
 
 
 def test_a_complete_trust_passes(operator: Operator) -> None:
@@ -105,10 +39,24 @@ def test_no_docker(operator: Operator, tmp_path: Path) -> None:
     ("docker", "problem", "do"),
     [
         ({"ENGINE": ""}, "The Docker engine does not answer.", "systemctl start docker"),
+        (
+            {
+                "ENGINE": "",
+                "ENGINE_SAYS": "permission denied while trying to connect to the Docker daemon socket",
+            },
+            "You may not use the Docker engine.",
+            "sudo -E make",
+        ),
         ({"ENGINE": "19.03.15"}, "Docker 19.03.15 is too old.", "Install 20.10 or newer."),
         ({"COMPOSE": ""}, "Docker Compose is not installed.", "docker-compose-plugin"),
         ({"COMPOSE": "2.17.3"}, "Docker Compose 2.17.3 is too old.", "Install 2.24.0 or newer."),
         ({"OWNER": "trust-b"}, "The container name trust-api is taken by trust-b.", "STACK=trust-b make"),
+        (
+            {"FOLDER": "/"},
+            "The stack trust-local has been started from /.",
+            "docker compose -p trust-local down",
+        ),
+        ({"FREE_KIB": "2000000"}, "The disk of Docker (/) has 1953 MiB left.", "docker system df"),
         ({"PROD": "yes"}, "PROD=yes is not known.", "PROD=stag or PROD=true"),
         ({"KIT": "Trust_9"}, "There is no kit .env.Trust_9.stag", "flame-node keys new-trust --kit"),
         ({"PROD": "true"}, "There is no kit .env.Trust_2.production", "flame-node keys new-trust --kit"),
@@ -163,6 +111,38 @@ def test_a_kit_without_an_environment_in_its_name_serves_all(operator: Operator)
     assert operator.make(PROD="true")[0] == 0
 
 
+def test_a_stack_whose_folder_is_gone_is_taken_over(operator: Operator) -> None:
+    assert operator.make(FOLDER=str(operator.folder / "no more"))[0] == 0
+
+
+def test_a_stack_of_this_very_folder_is_its_own(operator: Operator) -> None:
+    assert operator.make(FOLDER=str(operator.folder))[0] == 0
+
+
+def test_a_port_that_would_be_published_must_be_free(operator: Operator) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = f'    ports:\n      - target: 8000\n        published: "{port}"'
+        assert f"Port {port} is taken by another program." in operator.refused(CONFIG=config)
+        assert f"Port {port} is taken by other-1." in operator.refused(CONFIG=config, HOLDS_PORT="other-1")
+    assert operator.make(CONFIG=config)[0] == 0
+
+
+def test_a_policy_that_the_kit_names_must_be_there_and_readable(operator: Operator) -> None:
+    with operator.kit.open("a") as kit:
+        kit.write("ACCESS_POLICY_FILE=/etc/flame-node/policy.toml\n")
+    assert "There is no policy/policy.toml" in operator.refused()
+    policy = operator.folder / "policy" / "policy.toml"
+    policy.touch(0o600)
+    assert "who may not read policy/policy.toml" in operator.refused()
+    policy.chmod(0o644)
+    policy.parent.chmod(0o700)
+    said = operator.refused()
+    assert "chmod a+rX policy policy/policy.toml" in said
+    policy.parent.chmod(0o755)
+    assert operator.make()[0] == 0
+
+
 def test_publishing_is_refused_outside_of_development(operator: Operator) -> None:
     code, said = operator.make("up-trust")
     assert code != 0
@@ -183,16 +163,6 @@ def test_no_value_of_the_kit_is_said(operator: Operator) -> None:
     ]
     assert secrets
     assert not [value for value in secrets if value in said]
-
-
-def test_every_target_is_forwarded_from_the_root() -> None:
-    targets = {
-        line.partition(":")[0]
-        for line in (ROOT / "trust" / "Makefile").read_text().splitlines()
-        if ":" in line and line.partition(":")[0].endswith("-local-trust") and not line.startswith((".", " "))
-    }
-    root = (ROOT / "Makefile").read_text()
-    assert [target for target in sorted(targets - {"config-local-trust"}) if target not in root] == []
 
 
 def test_the_root_forwards_with_the_same_defaults(operator: Operator) -> None:
