@@ -1,4 +1,4 @@
-"""``python -m provision <add|allow|hybrid>``, as ``ansible/targets.mk`` calls it."""
+"""``python -m provision <add|allow|plan|hybrid>``, as ``ansible/targets.mk`` calls it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from provision.add_local_trust import add, allow
+from provision.add_local_trust import add, allow, plan
 from provision.hybrid import deploy
 from provision.said import Stop
 from provision.surroundings import look_around
 
-COMMANDS = {"add": add, "allow": allow, "hybrid": deploy}
+COMMANDS = {"add": add, "allow": allow, "plan": plan, "hybrid": deploy}
 
 
 def main(arguments: list[str]) -> int:

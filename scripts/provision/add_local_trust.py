@@ -1,12 +1,14 @@
-"""``make add-local-trust`` and ``make allow-local-trust``."""
+"""``make add-local-trust``, ``make plan-local-trust`` and ``make allow-local-trust``."""
 
 from __future__ import annotations
 
 import os
 
+from provision.images import images
 from provision.load_balancer import open_load_balancer
-from provision.playbook import is_trial, run_playbook
+from provision.playbook import is_trial, login, run_playbook
 from provision.said import done, left, step
+from provision.ssh import check_login
 from provision.surroundings import (
     Surroundings,
     need_become_password,
@@ -21,6 +23,7 @@ ADD_USAGE = (
     "without a key, this machine becomes the trust"
 )
 ALLOW_USAGE = "make allow-local-trust LOCAL_TRUST_IP=<new public IP of the trust>"
+PLAN_USAGE = "make plan-local-trust LOCAL_TRUST_IP=<new public IP of the trust>"
 
 
 def check(here: Surroundings) -> None:
@@ -31,8 +34,20 @@ def check(here: Surroundings) -> None:
     """
     key = ssh_key(here)
     _ = here.fl_port
+    images(here)
     if key is None and not here.get("LOCAL_TRUST_INVENTORY"):
         need_become_password(here.environ, uid=os.geteuid(), sudo=sudo_without_password)
+
+
+def check_host(here: Surroundings, address: str) -> None:
+    """Log in to the host once, where that is over SSH with a key that was given.
+
+    Raises:
+        Stop: that does not work, or its user cannot become root.
+    """
+    key = ssh_key(here)
+    if key is not None and not here.get("LOCAL_TRUST_INVENTORY"):
+        check_login(login(here, address, key), here.environ)
 
 
 def add(here: Surroundings) -> None:
@@ -43,6 +58,7 @@ def add(here: Surroundings) -> None:
     """
     address = required_address(here, ADD_USAGE)
     check(here)
+    check_host(here, address)
     provision(here, address)
     if not is_trial(here):
         print(what_next(here))
@@ -55,11 +71,9 @@ def provision(here: Surroundings, address: str) -> None:
         Stop: a step failed.
     """
     key = ssh_key(here)
-    where = (
-        f"{here.get('LOCAL_TRUST_HOST', address)} over SSH"
-        if key
-        else here.get("LOCAL_TRUST_INVENTORY") or "this machine"
-    )
+    inventory = here.get("LOCAL_TRUST_INVENTORY")
+    over_ssh = f"{here.get('LOCAL_TRUST_HOST', address)} over SSH"
+    where = inventory or (over_ssh if key else "this machine")
     step(f"Provision the host ({where})")
     run_playbook(here, address, key)
     if is_trial(here):
@@ -74,6 +88,11 @@ def provision(here: Surroundings, address: str) -> None:
         left(
             "No FL kit was fetched: AICENTRE_BUCKET_NAME and FLARE_KIT_DATE (or FLOWER_KIT_DATE) are not both given."
         )
+    if not images(here).node:
+        left(
+            "No image of the node was brought. Give NODE_IMAGE_ARCHIVE=<file of docker save>, or NODE_IMAGE=<its name "
+            "in a registry>, or load it on the host yourself."
+        )
     step(f"Open the FL server's load balancer to {address}")
     open_load_balancer(here, address)
 
@@ -87,6 +106,17 @@ def allow(here: Surroundings) -> None:
     address = required_address(here, ALLOW_USAGE)
     step(f"Open the FL server's load balancer to {address}")
     open_load_balancer(here, address)
+
+
+def plan(here: Surroundings) -> None:
+    """Say what ``allow`` would do.
+
+    Raises:
+        Stop: something is missing, or it failed.
+    """
+    address = required_address(here, PLAN_USAGE)
+    step(f"What would open the FL server's load balancer to {address}")
+    open_load_balancer(here, address, trial=True)
 
 
 def what_next(here: Surroundings) -> str:

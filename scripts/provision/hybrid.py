@@ -8,7 +8,7 @@ from pathlib import Path
 
 import boto3
 
-from provision.add_local_trust import check, provision, what_next
+from provision.add_local_trust import check, check_host, provision, what_next
 from provision.hub_secret import aes_key_of
 from provision.playbook import is_trial
 from provision.progress import Progress
@@ -16,7 +16,7 @@ from provision.public_ip import find_public_address
 from provision.said import Stop, done, left
 from provision.secrets_manager import merge_trust, read_secret
 from provision.surroundings import ROOT, Surroundings, look_around, public_address
-from provision.trust_kit import replace_value, suffix
+from provision.trust_kit import put_value, suffix
 
 USAGE = (
     "make full-deploy-hybrid PROD=<stag|true> HUB_DIR=<checkout of the hub> [LOCAL_TRUST_IP=<ip>] "
@@ -43,6 +43,7 @@ def deploy(here: Surroundings) -> None:
     address = public_address(given) if given else find_public_address(here)
     if not given:
         done(f"LOCAL_TRUST_IP is not given; this machine's public address is {address}.")
+    check_host(here, address)
     progress = Progress(
         ROOT / ".deploy" / f"hybrid-{here.kit_name}-{suffix(here.prod)}.json",
         {"address": address, "hub": str(hub), "prod": here.prod, "kit": str(here.kit_file)},
@@ -73,13 +74,13 @@ def hub_folder(here: Surroundings) -> Path:
     """
     if not here.prod:
         raise Stop(f"PROD is missing: {USAGE}")
-    text = here.environ.get("HUB_DIR", "").strip()
-    if not text:
+    given = here.path("HUB_DIR")
+    if given is None:
         raise Stop(f"HUB_DIR is missing: {USAGE}")
-    for folder in (Path(text).expanduser() / HUB_MAKEFILE, Path(text).expanduser()):
-        if (folder / "Makefile").is_file():
+    for folder in (given / HUB_MAKEFILE, given):
+        if (folder / "Makefile").is_file() and folder.resolve() != ROOT / HUB_MAKEFILE:
             return folder.resolve()
-    raise Stop(f"HUB_DIR is {text}, and there is no Makefile in it nor in its {HUB_MAKEFILE}")
+    raise Stop(f"HUB_DIR is {given}, and the hub's Makefile is neither in it nor in its {HUB_MAKEFILE}")
 
 
 def make_hub(folder: Path, target: str, prod: str) -> None:
@@ -110,7 +111,12 @@ def make_keys(here: Surroundings) -> None:
     Raises:
         Stop: the command that makes keys failed.
     """
-    fresh = not here.kit.get("AES_KEY_BASE64")
+    # First, so that a run that ends in between leaves no kit with another key than the hub's.
+    if not here.kit.get("AES_KEY_BASE64") and (
+        known := aes_key_of(read_secret(_secrets_manager(), _secret(here)))
+    ):
+        put_value(here.kit_file, "AES_KEY_BASE64", known)
+        done(f"AES_KEY_BASE64 in {here.kit_file} is the one that the hub has already.")
     name = here.get("TRUST_NAME", here.kit_name)
     command = [
         str(ROOT / ".venv/bin/flame-node"),
@@ -127,9 +133,6 @@ def make_keys(here: Surroundings) -> None:
         raise Stop("flame-node is not installed here: make install") from None
     if failed:
         raise Stop(f"The keys could not be made in {here.kit_file}")
-    if fresh and (known := aes_key_of(read_secret(_secrets_manager(), _secret(here)))):
-        replace_value(here.kit_file, "AES_KEY_BASE64", known)
-        done(f"AES_KEY_BASE64 in {here.kit_file} is the one that the hub has already.")
     done(f"{here.kit_file} has all keys.")
 
 

@@ -22,17 +22,19 @@ TERRAFORM_TARGET = "aws_security_group_rule.local_trust_fl_server_nlb"
 DUPLICATE = "InvalidPermission.Duplicate"
 
 
-def open_load_balancer(here: Surroundings, address: str) -> bool:
+def open_load_balancer(here: Surroundings, address: str, *, trial: bool = False) -> bool:
     """Let the trust's FL client through; returns whether that was done, or had been done before.
+
+    With ``trial``, only say what would be done.
 
     Raises:
         Stop: the way that was chosen did not work.
     """
-    if folder := here.get("HUB_TERRAFORM_DIR"):
-        by_terraform(Path(folder), address, here.get("HUB_TERRAFORM_TARGET", TERRAFORM_TARGET))
+    if folder := here.path("HUB_TERRAFORM_DIR"):
+        by_terraform(folder, address, here.get("HUB_TERRAFORM_TARGET", TERRAFORM_TARGET), trial=trial)
         return True
     if group := here.get("FL_NLB_SECURITY_GROUP_ID"):
-        by_api(boto3.client("ec2"), group, here.fl_port, address, here.kit_name)
+        by_api(boto3.client("ec2"), group, here.fl_port, address, here.kit_name, trial=trial)
         return True
     left(
         "The load balancer was not touched: neither HUB_TERRAFORM_DIR nor FL_NLB_SECURITY_GROUP_ID is given."
@@ -55,8 +57,8 @@ def what_to_ask(address: str, port: int, trust: str) -> str:
     )
 
 
-def by_terraform(folder: Path, address: str, target: str) -> None:
-    """Plan the one rule, look at the plan, apply it.
+def by_terraform(folder: Path, address: str, target: str, *, trial: bool = False) -> None:
+    """Plan the one rule, look at the plan, apply it unless this is a trial.
 
     Raises:
         Stop: Terraform fails, or the plan would change anything else.
@@ -91,6 +93,9 @@ def by_terraform(folder: Path, address: str, target: str) -> None:
         if not changes:
             done(f"Terraform has nothing to change: {address} is let through already.")
             return
+        if trial:
+            left(f"Terraform would change {', '.join(changes)}; nothing was applied.")
+            return
         terraform("apply", "-input=false", plan)
     done(f"Terraform applied {target}: {address} is let through.")
 
@@ -104,7 +109,7 @@ def changed_addresses(plan: dict[str, Any]) -> list[str]:
     ]
 
 
-def by_api(ec2: Any, group: str, port: int, address: str, trust: str) -> None:
+def by_api(ec2: Any, group: str, port: int, address: str, trust: str, *, trial: bool = False) -> None:
     """Add the rule to the security group, then remove the rules that this trust had for earlier addresses.
 
     Rules are recognised by their description; those of others are never touched.
@@ -115,14 +120,21 @@ def by_api(ec2: Any, group: str, port: int, address: str, trust: str) -> None:
     network, mark = f"{address}/32", f"FL client of {trust}"
     try:
         ranges = _ranges(ec2, group, port)
+        earlier = [
+            entry for entry in ranges if entry.get("Description") == mark and entry["CidrIp"] != network
+        ]
         if any(entry["CidrIp"] == network for entry in ranges):
             done(f"{group} lets {network} reach port {port} already.")
+        elif trial:
+            left(f"{group} would let {network} reach port {port}; nothing was changed.")
         else:
             _authorize(ec2, group, port, network, mark)
-        for entry in ranges:
-            if entry.get("Description") == mark and entry["CidrIp"] != network:
-                ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[_permission(port, entry)])
-                done(f"{group} no longer lets {entry['CidrIp']} in, the trust's earlier address.")
+        for entry in earlier:
+            if trial:
+                left(f"{group} would no longer let {entry['CidrIp']} in, the trust's earlier address.")
+                continue
+            ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[_permission(port, entry)])
+            done(f"{group} no longer lets {entry['CidrIp']} in, the trust's earlier address.")
     except (ClientError, BotoCoreError) as error:
         raise Stop(f"The load balancer's security group {group} could not be changed: {error}") from None
 

@@ -9,7 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from provision.images import images
 from provision.said import Stop
+from provision.ssh import Login
 from provision.surroundings import ROOT, Surroundings
 
 ANSIBLE = ROOT / "ansible"
@@ -19,14 +21,21 @@ def inventory(here: Surroundings, address: str, key: Path | None) -> dict[str, o
     """The trust's host: over SSH when there is a key, else this machine."""
     host: dict[str, object] = {"ansible_connection": "local"}
     if key is not None:
+        ssh = login(here, address, key)
         host = {
-            "ansible_host": here.get("LOCAL_TRUST_HOST", address),
-            "ansible_user": user(here),
-            "ansible_ssh_private_key_file": str(key),
+            "ansible_host": ssh.host,
+            "ansible_user": ssh.user,
+            "ansible_ssh_private_key_file": str(ssh.key),
+            "ansible_ssh_common_args": " ".join(ssh.host_key_options),
         }
     # The distribution's own Python, which knows apt. Others do not, and a version manager's may not even start.
     host["ansible_python_interpreter"] = "/usr/bin/python3"
     return {"local_trust": {"hosts": {"trust": host}}}
+
+
+def login(here: Surroundings, address: str, key: Path) -> Login:
+    """How SSH reaches the host."""
+    return Login(user(here), here.get("LOCAL_TRUST_HOST", address), key)
 
 
 def user(here: Surroundings) -> str:
@@ -54,6 +63,7 @@ def variables(here: Surroundings) -> dict[str, object]:
         "flip_trust_stack_kit": here.kit_name,
         "flip_trust_stack_prod": here.prod,
         "flip_trust_stack_kit_file": str(here.kit_file.resolve()) if here.kit else "",
+        **images(here).variables,
     }
     return told
 
@@ -65,8 +75,8 @@ def run_playbook(here: Surroundings, address: str, key: Path | None) -> None:
         Stop: the playbook failed; what it said has been shown.
     """
     with tempfile.TemporaryDirectory(prefix="flip-ansible-") as private:
-        given = here.get("LOCAL_TRUST_INVENTORY")
-        hosts = Path(given).resolve() if given else Path(private) / "hosts.json"
+        given = here.path("LOCAL_TRUST_INVENTORY")
+        hosts = given.resolve() if given else Path(private) / "hosts.json"
         if not given:
             hosts.write_text(json.dumps(inventory(here, address, key)), encoding="utf-8")
         told = Path(private) / "variables.json"

@@ -38,6 +38,11 @@ class Surroundings:
         """A variable: the environment has precedence over the kit."""
         return self.environ.get(name, "").strip() or self.kit.get(name, "") or default
 
+    def path(self, name: str) -> Path | None:
+        """A variable that is a path, seen from the folder that make was called in; None when it is not given."""
+        text = self.get(name)
+        return Path(text).expanduser() if text else None
+
     @property
     def backend(self) -> str:
         """``nvflare`` or ``flower``."""
@@ -76,7 +81,7 @@ def look_around(environ: Mapping[str, str] = os.environ) -> Surroundings:
     suffix(prod)
     name = environ.get("KIT", "").strip() or "Trust_2"
     given = environ.get("KIT_FILE", "").strip()
-    path = Path(given) if given else find_kit(ROOT / "trust", name, prod)
+    path = Path(given).expanduser() if given else find_kit(ROOT / "trust", name, prod)
     return Surroundings(environ, read_kit(path) if path.is_file() else {}, path, prod, name)
 
 
@@ -119,15 +124,15 @@ def ssh_key(here: Surroundings) -> Path | None:
     Raises:
         Stop: there is no such file, or ssh would refuse it for its mode.
     """
-    text = here.environ.get("LOCAL_TRUST_SSH_KEY", "").strip()
-    if not text:
+    path = here.path("LOCAL_TRUST_SSH_KEY")
+    if path is None:
         return None
-    path = Path(text).expanduser()
     if not path.is_file():
-        raise Stop(f"LOCAL_TRUST_SSH_KEY is {text}, and there is no such file")
+        raise Stop(f"LOCAL_TRUST_SSH_KEY is {path}, and there is no such file")
     if (mode := path.stat().st_mode & 0o777) & 0o077:
-        raise Stop(f"LOCAL_TRUST_SSH_KEY has mode {mode:04o}, and ssh will refuse it: chmod 600 {text}")
-    return path
+        raise Stop(f"LOCAL_TRUST_SSH_KEY has mode {mode:04o}, and ssh will refuse it: chmod 600 {path}")
+    # The playbook runs in another folder.
+    return path.absolute()
 
 
 def need_become_password(environ: Mapping[str, str], *, uid: int, sudo: Callable[[], bool]) -> None:

@@ -57,12 +57,19 @@ def read_kit(path: Path) -> dict[str, str]:
     return values
 
 
-def replace_value(path: Path, name: str, value: str) -> None:
-    """Put another value in the line of a variable; everything else stays, and the mode is 0600 at every moment."""
-    text = path.read_text(encoding="utf-8")
+def put_value(path: Path, name: str, value: str) -> None:
+    """Put a value in the line of a variable, or in a new one; the rest stays, and the mode is 0600 at every moment.
+
+    Raises:
+        Stop: the kit has several lines of the variable.
+    """
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     changed, count = re.subn(rf"(?m)^({re.escape(name)}=).*$", lambda found: found[1] + value, text)
-    if count != 1:
+    if count > 1:
         raise Stop(f"{path} has {count} lines of {name}; there should be one")
+    if count == 0:
+        changed = f"{text}{name}={value}\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

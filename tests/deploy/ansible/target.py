@@ -63,10 +63,16 @@ def bare_system(folder: Path) -> Iterator[Target]:
     run("chroot", root, "apt-get", "update", "-q")
     run("chroot", root, "apt-get", "install", "-q", "-y", "--no-install-recommends", "python3-apt")
     inventory = folder / "hosts.json"
+    # A copy, with what must not be copied along in it, and no other hand at work.
+    stack = Path(shutil.copytree(ROOT / "trust", folder / "trust"))
+    (stack / ".env.Trust_9.stag").write_text("TRUST_API_KEY=another-trusts\n")
+    (stack / "backups").mkdir(exist_ok=True)
+    (stack / "backups/database.dump").touch()
     host = {
         "ansible_connection": "community.general.chroot",
         "ansible_host": str(root),
         "ansible_python_interpreter": "/usr/bin/python3",
+        "flip_trust_stack_source": str(stack),
     }
     inventory.write_text(json.dumps({"local_trust": {"hosts": {"trust": host}}}))
     run("mount", "-t", "proc", "proc", root / "proc")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from provision.progress import Progress
 from provision.said import Stop
-from provision.trust_kit import find_kit, replace_value
+from provision.trust_kit import find_kit, put_value
 
 
 def run(path: Path, inputs: dict[str, str], *, fail: bool) -> list[str]:
@@ -53,8 +53,17 @@ def test_a_value_is_replaced_in_its_line_and_the_kit_stays_private(tmp_path: Pat
     kit = tmp_path / "kit"
     kit.write_text("# a note\nAES_KEY_BASE64=old\nB=2\n")
     kit.chmod(0o644)
-    replace_value(kit, "AES_KEY_BASE64", r"new\1")
+    put_value(kit, "AES_KEY_BASE64", r"new\1")
     assert kit.read_text() == "# a note\nAES_KEY_BASE64=new\\1\nB=2\n"
     assert kit.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(Stop, match="0 lines of C"):
-        replace_value(kit, "C", "x")
+    put_value(kit, "C", "x")
+    assert kit.read_text() == "# a note\nAES_KEY_BASE64=new\\1\nB=2\nC=x\n"
+    kit.write_text("C=1\nC=2\n")
+    with pytest.raises(Stop, match="2 lines of C"):
+        put_value(kit, "C", "x")
+
+
+def test_a_value_makes_the_kit_where_there_is_none(tmp_path: Path) -> None:
+    put_value(tmp_path / "trust/kit", "C", "x")
+    assert (tmp_path / "trust/kit").read_text() == "C=x\n"
+    assert (tmp_path / "trust/kit").stat().st_mode & 0o777 == 0o600
