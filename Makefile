@@ -72,7 +72,7 @@ logs-local-trust: ## Follow the logs of all services, or of SERVICE
 status-local-trust: ## Show what runs, and how it is
 	@$(TRUST) $@
 
-doctor-local-trust: ## Look at everything the node needs, and say what to do
+doctor-local-trust: ## Look at the machine and all services, and say what to do
 	@$(TRUST) $@
 
 check-local-trust: ## Look at engine, kit and names, and change nothing

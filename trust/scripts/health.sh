@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # To be sourced: wait until the stack is healthy, and say which service is not, and why.
 
-# One line for each container of the stack: id, service, state, health, exit code, restarts.
+# One line for each service: id, name, state, health, exit code, restarts. What was run for one question is left out.
 states() {
-    ids=$(containers)
+    ids=$(containers --filter label=com.docker.compose.oneoff=False)
     [ -n "$ids" ] || return 0
     # shellcheck disable=SC2086 # one word for each id
     docker inspect --format '{{.Id}} {{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}} {{.State.ExitCode}} {{.RestartCount}}' $ids 2>/dev/null || true
