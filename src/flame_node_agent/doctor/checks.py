@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from flame_node_agent.doctor.certificates import check_tls
 from flame_node_agent.doctor.configuration import check_kit_file, check_settings
 from flame_node_agent.doctor.containers import check_containers, check_published, check_release, check_restart
 from flame_node_agent.doctor.data_access import check_data_access
@@ -12,7 +13,7 @@ from flame_node_agent.doctor.findings import Finding
 from flame_node_agent.doctor.ground import Ground, Service
 from flame_node_agent.doctor.host import check_disk, check_engine, check_volumes
 from flame_node_agent.doctor.hub import check_aes_key, check_api_key, check_clock, check_hub, check_identity
-from flame_node_agent.doctor.network import check_dns, check_fl_server, check_proxy, check_tls
+from flame_node_agent.doctor.network import check_dns, check_fl_server, check_proxy
 from flame_node_agent.doctor.omop import check_omop_role
 from flame_node_agent.doctor.results import check_flame_hub, check_object_store, check_oidc
 from flame_node_agent.doctor.state import check_database

@@ -69,6 +69,11 @@ def _trouble(name: str, container: Container | None) -> tuple[str, str] | None:
             return f"{name} runs and is not healthy", _look(name)
         case "running":
             return None
+        case "created":
+            return (
+                f"{name} has not been started",
+                f"`{UP}`; it waits for what is not healthy, such as a database",
+            )
         case "paused":
             return f"{name} is paused", f"`{UP}`, or `docker unpause` it"
         case "restarting" | "exited" if container.exit_code == SETTINGS_WRONG and name in NODE_SERVICES:

@@ -1,11 +1,10 @@
-"""The way out: names, proxies, certificates, and the FL server's port."""
+"""The way out: names, proxies, and the FL server's port."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Mapping
 
 from flame_node_agent.doctor.endpoints import Endpoint, inside, outside, proxy_endpoint, proxy_for, routes
@@ -78,51 +77,6 @@ async def check_proxy(ground: Ground) -> Finding:
                 "have the host allowed in the proxy; for 407 put user:password@ into the proxy's URL",
             )
     return ok(f"{', '.join(f'{proxy.host}:{proxy.port}' for proxy in proxies)} lets this node through")
-
-
-async def check_tls(ground: Ground) -> Finding:
-    """Whether the certificates of the servers outside are believed here, by the agent's own rules."""
-    secured = [endpoint for endpoint in outside(ground) if endpoint.is_tls]
-    if not secured:
-        plain = ", ".join(endpoint.host for endpoint in outside(ground))
-        return skipped(f"no TLS on the way to {plain}" if plain else "nothing is connected to outside")
-    # All at once: where a firewall swallows packets, each takes its whole time.
-    outcomes = await asyncio.gather(*(_ask(ground, endpoint) for endpoint in secured), return_exceptions=True)
-    verified = []
-    for endpoint, outcome in zip(secured, outcomes, strict=True):
-        if not isinstance(outcome, BaseException):
-            verified.append(endpoint.host)
-        elif (problem := _certificate_problem(outcome)) is not None:
-            return failed(f"{endpoint.host}: {problem}", _certificate_advice(problem))
-        elif not isinstance(outcome, HubUnavailable):
-            raise outcome
-    return ok(f"{', '.join(verified)}: verified") if verified else skipped("nobody answers")
-
-
-def _certificate_problem(error: BaseException) -> str | None:
-    """The reason of a handshake that has failed; None when something else was in the way."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause.verify_message
-        if isinstance(cause, ssl.SSLError):
-            return cause.reason or type(cause).__name__
-        cause = cause.__cause__ or cause.__context__
-    return None
-
-
-def _certificate_advice(problem: str) -> str:
-    match problem:
-        case text if "expired" in text:
-            return (
-                "their certificate has run out, or the clock of this host is wrong; tell who runs the server"
-            )
-        case text if "mismatch" in text or "not valid for" in text:
-            return "the server has a certificate for another name: check the address in the settings"
-        case text if "issuer" in text or "self" in text:
-            return "if the network inspects TLS, name its authority in EXTRA_CA_CERTS; else trust nobody here"
-        case _:
-            return "check whether the address is spoken to over TLS, and what is between"
 
 
 async def check_fl_server(ground: Ground) -> Finding:

@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 import httpcore
 from anyio.abc import ByteStream
-from anyio.streams.tls import TLSStream
+from anyio.streams.tls import TLSAttribute, TLSStream
 
 from flame_node_agent.hub.sockets import Socket
 
@@ -147,5 +147,10 @@ class ListeningStream(httpcore.AsyncNetworkStream):
         return ListeningStream(secured, self._connection)
 
     def get_extra_info(self, info: str) -> Any:
-        """Whether an idle connection has become readable; what else httpcore can ask is about HTTP/2 and upgrades."""
+        """Whether an idle connection has become readable, and the TLS connection with the server's certificate.
+
+        What else httpcore can ask is about HTTP/2 and upgrades.
+        """
+        if info == "ssl_object":
+            return self._stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - of anyio, not of Django
         return self._connection.is_readable if info == "is_readable" else None

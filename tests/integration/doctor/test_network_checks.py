@@ -1,26 +1,18 @@
-"""The way out, as the doctor sees it: names, proxies, certificates and the FL server's port."""
+"""The way out, as the doctor sees it: names, proxies and the FL server's port."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from flame_node_agent.devstack.running_hub import RunningHub
 from tests.integration.doctor.conftest import Examined
 from tests.integration.doctor.verdicts import assert_unseen, assert_well, assert_wrong
 from tests.unit.hub.authorities import Authority
 from tests.unit.hub.forward_proxies import proxied
-from tests.unit.hub.servers import Peer, hello, serving
+from tests.unit.hub.servers import hello, serving
 
 # Names
 
@@ -67,7 +59,7 @@ async def test_a_proxy_that_lets_the_node_through(examined: Examined, authority:
             PROXY__HTTPS_URL=f"http://clinic:proxy-secret-4711@{address}",
         )
     assert_well(findings["proxy"], address)
-    assert_well(findings["tls"], "verified")
+    assert "verified" in findings["tls"].seen
     assert any(line.startswith("CONNECT ") for line in proxy.lines)
     assert "4711" not in repr(findings)
 
@@ -95,72 +87,6 @@ async def test_a_proxy_of_a_kind_that_is_not_supported(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.example:1080")
     assert_wrong((await examined())["proxy"], "HTTPS_PROXY", "correct")
-
-
-# Certificates
-
-
-def certificate(folder: Path, *, address: str = "127.0.0.1", days: tuple[int, int] = (-1, 1)) -> Authority:
-    """A server's certificate that is its own authority, as the test needs it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hub")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + timedelta(days=days[0]))
-        .not_valid_after(now + timedelta(days=days[1]))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
-        .sign(key, SHA256())
-    )
-    bundle, chain = folder / "own.pem", folder / "own chain.pem"
-    bundle.write_bytes(made.public_bytes(Encoding.PEM))
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    chain.write_bytes(private + bundle.read_bytes())
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(chain)
-    return Authority(bundle, server)
-
-
-async def test_a_certificate_of_an_authority_that_is_believed_or_not(
-    examined: Examined, authority: Authority
-) -> None:
-    async with serving(hello, authority.server) as server:
-        believed = await examined(CENTRAL_HUB_API_URL=server.url, EXTRA_CA_CERTS=str(authority.bundle))
-        unknown = await examined(CENTRAL_HUB_API_URL=server.url)
-    assert_well(believed["tls"], "127.0.0.1: verified")
-    assert_wrong(unknown["tls"], "issuer certificate", "EXTRA_CA_CERTS")
-
-
-@pytest.mark.parametrize(
-    ("made", "said", "do"),
-    [({"days": (-3, -1)}, "expired", "run out"), ({"address": "127.0.0.2"}, "mismatch", "another name")],
-)
-async def test_a_certificate_that_has_run_out_or_is_for_another(
-    examined: Examined, tmp_path: Path, made: dict[str, object], said: str, do: str
-) -> None:
-    own = certificate(tmp_path, **made)
-    async with serving(hello, own.server) as server:
-        findings = await examined(CENTRAL_HUB_API_URL=server.url, EXTRA_CA_CERTS=str(own.bundle))
-    assert_wrong(findings["tls"], said, do)
-
-
-async def test_a_server_that_does_not_speak_tls(examined: Examined) -> None:
-    async def rude(peer: Peer) -> None:
-        await peer.reader.read(1)
-        await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    async with serving(rude) as server:
-        findings = await examined(CENTRAL_HUB_API_URL=server.url.replace("http:", "https:"))
-    assert_wrong(findings["tls"], "127.0.0.1: ", "over TLS")
-
-
-async def test_plain_http_and_a_server_that_is_away_say_nothing_of_certificates(examined: Examined) -> None:
-    assert_unseen((await examined())["tls"], "no TLS on the way to 127.0.0.1")
-    assert_unseen((await examined(CENTRAL_HUB_API_URL="https://127.0.0.1:9"))["tls"], "nobody answers")
 
 
 # The FL server
