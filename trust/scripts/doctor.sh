@@ -48,7 +48,7 @@ facts() {
     part stack && echo "$STACK"
     part overlay && echo "$OVERLAY"
     part expected && { compose config --services 2>/dev/null || true; }
-    ids=$(services)
+    ids=$(services) || ids=""
     images=""
     part containers
     if [ -n "$ids" ]; then
@@ -86,7 +86,7 @@ if ! docker image inspect "$NODE_IMAGE" >/dev/null 2>&1; then
         say_alone "the image of the node is not on this machine" "make up-local-trust builds or fetches it; NODE_IMAGE names another"
     fi
 fi
-volumes=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$STACK")
+volumes=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$STACK") || volumes=""
 
 kit=$(readlink -f "$KIT_FILE")
 set -- flame-node doctor --service host --kit "$kit"

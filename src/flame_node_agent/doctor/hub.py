@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
+from functools import wraps
 from uuid import UUID
 
+from flame_node_agent.config.task_side import TaskSettings
 from flame_node_agent.crypto.envelope import Keyring
 from flame_node_agent.doctor.findings import Finding, failed, ok, skipped
 from flame_node_agent.doctor.ground import Ground
@@ -12,6 +15,9 @@ from flame_node_agent.errors import HubUnavailable
 from flame_node_agent.hub.answers import UNAUTHORIZED, one_line
 from flame_node_agent.hub.exchange import exchange, opened
 from flame_node_agent.hub.task_answers import WEB_PAGE
+from flame_node_agent.wire.tasks import HeartbeatAnswer
+
+type Look = Callable[[Ground], Awaitable[Finding]]
 
 MAX_SKEW_SECONDS = 60
 FORBIDDEN = 403
@@ -40,14 +46,25 @@ async def check_hub(ground: Ground) -> Finding:
     return ok(f"{ground.tasks.hub_api} answers")
 
 
-async def check_api_key(ground: Ground) -> Finding:
+def _of_the_heartbeat(judge: Callable[[TaskSettings, HeartbeatAnswer], Finding]) -> Look:
+    """A check of what the hub has answered to the one heartbeat; where it has not, there is nothing to judge."""
+
+    @wraps(judge)
+    async def check(ground: Ground) -> Finding:
+        if ground.tasks is None:
+            return skipped(NO_TASK_SIDE)
+        try:
+            answer = await ground.heartbeat()
+        except HubUnavailable:
+            return skipped(NO_ANSWER)
+        return judge(ground.tasks, answer)
+
+    return check
+
+
+@_of_the_heartbeat
+def check_api_key(_settings: TaskSettings, answer: HeartbeatAnswer) -> Finding:
     """Whether the hub accepts TRUST_API_KEY; a heartbeat takes no tasks away."""
-    if ground.tasks is None:
-        return skipped(NO_TASK_SIDE)
-    try:
-        answer = await ground.heartbeat()
-    except HubUnavailable:
-        return skipped(NO_ANSWER)
     if 200 <= answer.status < 300:
         if answer.detail:
             return failed(answer.detail, "check CENTRAL_HUB_API_URL")
@@ -68,15 +85,10 @@ async def check_api_key(ground: Ground) -> Finding:
     )
 
 
-async def check_identity(ground: Ground) -> Finding:
+@_of_the_heartbeat
+def check_identity(settings: TaskSettings, answer: HeartbeatAnswer) -> Finding:
     """Whether the hub takes this node for the trust that it is meant to be."""
-    if ground.tasks is None:
-        return skipped(NO_TASK_SIDE)
-    try:
-        answer = await ground.heartbeat()
-    except HubUnavailable:
-        return skipped(NO_ANSWER)
-    identity, expected = answer.identity, ground.tasks.expected_trust_id
+    identity, expected = answer.identity, settings.expected_trust_id
     if identity is None:
         said = answer.status < 300
         return skipped("this hub does not say for whom it takes the node" if said else NOT_ACCEPTED)
@@ -89,18 +101,13 @@ async def check_identity(ground: Ground) -> Finding:
     return ok(seen)
 
 
-async def check_aes_key(ground: Ground) -> Finding:
+@_of_the_heartbeat
+def check_aes_key(settings: TaskSettings, answer: HeartbeatAnswer) -> Finding:
     """Whether trust and hub hold the same AES key, by its fingerprint."""
-    if ground.tasks is None:
-        return skipped(NO_TASK_SIDE)
-    try:
-        answer = await ground.heartbeat()
-    except HubUnavailable:
-        return skipped(NO_ANSWER)
     if answer.fingerprint is None:
         said = answer.status < 300
         return skipped("this hub does not tell the fingerprint of its key" if said else NOT_ACCEPTED)
-    keyring = Keyring.of(ground.tasks)
+    keyring = Keyring.of(settings)
     if answer.fingerprint in keyring.fingerprints:
         return ok(f"the hub has the same key ({one_line(answer.fingerprint)})")
     return failed(
