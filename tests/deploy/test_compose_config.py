@@ -1,48 +1,116 @@
-"""Compose's own reading of the files for every PROD, and shellcheck's of the scripts."""
+"""Compose's own reading of the files for every PROD, overlay and profile. No engine is needed for that."""
 
 from __future__ import annotations
 
-import shutil
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.deploy.machine import ROOT, install_what_is_missing, run
+from tests.deploy.engine import Engine
+from tests.deploy.machine import ROOT, docker_config, install_what_is_missing, run
 from tests.deploy.trust_host import TrustHost
 
+ALWAYS = {"trust-api", "data-access-api", "postgres"}
+PRODS = {"": "development", "stag": "stag", "true": "production"}
+PROFILES = {
+    "results": ({"MINIO__ENDPOINT": "minio:9000"}, {"minio", "bucket", "objects-owner"}),
+    "omop": ({"OMOP_DB_SERVICE_NAME": "omop-db"}, {"omop-db"}),
+    "keycloak": (
+        {"OIDC__CERTS_URL": "http://keycloak:8080/realms/flame/protocol/openid-connect/certs"},
+        {"keycloak"},
+    ),
+}
+ELSEWHERE = {
+    "MINIO__ENDPOINT": "s3.example:9000",
+    "OMOP_DB_SERVICE_NAME": "omop.example",
+    "OIDC__CERTS_URL": "https://issuer.example/certs",
+}
 
-@pytest.mark.parametrize(
-    ("prod", "environment"), [("", "development"), ("stag", "stag"), ("true", "production")]
-)
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> TrustHost:
+    """A checkout on a machine whose engine does not run."""
+    install_what_is_missing()
+    host = TrustHost(Engine(tmp_path_factory.mktemp("no-engine")), tmp_path_factory.mktemp("host"))
+    host.unpack()
+    return host
+
+
+def _config(host: TrustHost, prod: str, kit: dict[str, str], *arguments: str) -> dict[str, Any]:
+    host.make_kit(**kit)
+    read: dict[str, Any] = yaml.safe_load(
+        host.make("config-local-trust", f"PROD={prod}", f"KIT_FILE={host.kit_path.name}", *arguments)
+    )
+    return read
+
+
+@pytest.mark.parametrize("prod", PRODS)
+@pytest.mark.parametrize("chosen", [*product((False, True), repeat=3)], ids=str)
 @pytest.mark.parametrize("gpus", ["0", "2"])
 def test_compose_understands_the_files_and_publishes_nothing(
-    trust: TrustHost, prod: str, environment: str, gpus: str
+    host: TrustHost, prod: str, chosen: tuple[bool, ...], gpus: str
 ) -> None:
-    kit = trust.folder / "trust" / f".env.Trust_G{gpus}.{environment}"
-    shutil.copy(trust.kit_path, kit)
-    kit.write_text(kit.read_text().replace("NUM_AVAILABLE_GPUS=0", f"NUM_AVAILABLE_GPUS={gpus}"))
-    said = trust.make("config-local-trust", f"PROD={prod}", f"KIT=Trust_G{gpus}")
-    services = yaml.safe_load(said)["services"]
+    kit, expected = {**ELSEWHERE, "NUM_AVAILABLE_GPUS": gpus}, set(ALWAYS)
+    for wanted, (variables, services) in zip(chosen, PROFILES.values(), strict=True):
+        if wanted:
+            kit |= variables
+            expected |= services
+    services = _config(host, prod, kit)["services"]
+    # The client for federated learning is in the files with GPUs, but no profile asks for it.
+    assert services.keys() == expected
     assert not [name for name, each in services.items() if each.get("ports")]
     assert services["trust-api"]["environment"]["ENV"] == ("production" if prod else "development")
     assert services["trust-api"]["container_name"] == "trust-api"
-    # It is in the file then, but no profile asks for it.
-    assert "fl-client" not in services
+    assert [name for name, each in services.items() if "egress" in (each.get("networks") or {})] == [
+        "trust-api"
+    ]
 
 
-def test_for_development_the_agent_is_on_this_machine_alone(trust: TrustHost) -> None:
-    shutil.copy(trust.kit_path, trust.folder / "trust" / ".env.Trust_D.development")
-    said = trust.make("config-local-trust", "PROD=", "KIT=Trust_D", "PUBLISH=1")
-    ports = {
-        name: each["ports"] for name, each in yaml.safe_load(said)["services"].items() if each.get("ports")
-    }
+@pytest.mark.parametrize("gpus", ["0", "2"])
+def test_for_development_the_agent_is_on_this_machine_alone(host: TrustHost, gpus: str) -> None:
+    services = _config(host, "", {"NUM_AVAILABLE_GPUS": gpus}, "PUBLISH=1")["services"]
+    ports = {name: each["ports"] for name, each in services.items() if each.get("ports")}
     assert [port["host_ip"] for port in ports.pop("trust-api")] == ["127.0.0.1"]
     assert ports == {}
 
 
-def test_shellcheck_has_nothing_to_say() -> None:
+@pytest.mark.parametrize("prod", PRODS)
+def test_subnets_of_ones_own(host: TrustHost, prod: str) -> None:
+    given = ("INTERNAL_SUBNET=10.9.1.0/24", "EGRESS_SUBNET=10.9.2.0/24")
+    networks = _config(host, prod, {}, *given)["networks"]
+    assert {name: each["ipam"]["config"][0]["subnet"] for name, each in networks.items()} == {
+        "internal": "10.9.1.0/24",
+        "egress": "10.9.2.0/24",
+    }
+    assert networks["internal"]["internal"] is True
+
+
+def test_one_subnet_alone_is_refused(host: TrustHost) -> None:
+    host.make_kit()
+    said = host.make("config-local-trust", "INTERNAL_SUBNET=10.9.1.0/24", check=False)
+    assert "give both, INTERNAL_SUBNET and EGRESS_SUBNET" in said
+
+
+def test_compose_understands_what_is_for_trying_it_out() -> None:
     install_what_is_missing()
-    folders = ("trust/scripts", "trust/omop", "docker/keycloak", "tests/deploy/stand_ins/postgres")
-    scripts = sorted(script for folder in folders for script in (ROOT / folder).glob("*.sh"))
-    assert len(scripts) >= 8
-    run("shellcheck", "--external-sources", *scripts, cwd=ROOT)
+    environment = {"PATH": "/usr/bin:/bin", "DOCKER_CONFIG": str(docker_config())}
+    read = yaml.safe_load(run("docker", "compose", "config", cwd=ROOT, env=environment))
+    published = {name: each["ports"] for name, each in read["services"].items() if each.get("ports")}
+    assert [port["host_ip"] for port in published.pop("agent")] == ["127.0.0.1"]
+    assert published == {}
+
+
+def test_the_kit_is_not_in_the_way_of_a_look_at_the_files(host: TrustHost) -> None:
+    host.make_kit(EXTRA="with # and spaces")
+    assert "trust-api" in host.make("config-local-trust")
+
+
+def test_every_compose_file_is_among_those_that_were_read() -> None:
+    known = {
+        "compose.yml",
+        *(f"compose.{name}.yml" for name in ("development", "production", "local", "gpu", "subnets")),
+    }
+    assert {path.name for path in Path(ROOT / "trust").glob("compose*.yml")} == known

@@ -25,6 +25,9 @@ from tests.deploy.machine import ROOT
 from tests.deploy.outside import CLIENT, TRUST_ID, Outside
 
 PERSONS = 300
+SERVICES = ("trust-api", "data-access-api", "postgres", "minio", "omop-db")
+JOBS = ("bucket", "objects-owner")
+"""What ends by itself once it has done its part of a start."""
 QUICK = {
     "HEARTBEAT_INTERVAL_SECONDS": "2",
     "POLL_INTERVAL_SECONDS": "1",
@@ -41,7 +44,7 @@ QUICK = {
 """So that tests need not wait as long as a hospital may."""
 
 
-def until[T](look: Callable[[], T | None], what: str, seconds: float = 120) -> T:
+def until[T](look: Callable[[], T | None], what: str, seconds: float = 300) -> T:
     """Look again and again until there is something."""
     deadline = time.monotonic() + seconds
     while True:
@@ -75,7 +78,9 @@ class TrustHost:
         """Put what an operator checks out into the folder."""
         for part in ("trust", "docker", "ansible"):
             shutil.copytree(
-                ROOT / part, self.folder / part, ignore=shutil.ignore_patterns(".env*", "backups")
+                ROOT / part,
+                self.folder / part,
+                ignore=shutil.ignore_patterns(".env*", ".node-image*", "backups"),
             )
         shutil.copy(ROOT / "Makefile", self.folder / "Makefile")
 
@@ -105,21 +110,18 @@ class TrustHost:
         """What the kit holds."""
         return read_kit(self.kit_path)
 
-    def make(self, *arguments: str, check: bool = True, folder: str = "trust", seconds: float = 600) -> str:
-        """Run make as the seed shows it: ``cd trust && env PROD=stag make …``."""
-        images = {
-            "NODE_IMAGE": NODE,
-            "S3_IMAGE": S3,
-            "S3_HEALTH_PATH": "/healthz",
-            "POSTGRES_IMAGE": POSTGRES,
-        }
-        environment = {
-            **self.engine.environment,
-            **images,
-            "OMOP_IMAGE": POSTGRES,
-            "PROD": "stag",
-            "STACK": self.stack,
-        }
+    def make(
+        self,
+        *arguments: str,
+        check: bool = True,
+        folder: str = "trust",
+        seconds: float = 1200,
+        own_image: bool = True,
+    ) -> str:
+        """Run make as the seed shows it: ``cd trust && env PROD=stag make …``; ``own_image`` names this build's."""
+        environment = self._environment()
+        if not own_image:
+            del environment["NODE_IMAGE"]
         done = subprocess.run(
             ["make", *arguments],
             cwd=self.folder / folder,
@@ -134,10 +136,27 @@ class TrustHost:
             assert done.returncode == 0, f"make {' '.join(arguments)}:\n{done.stdout[-6000:]}\n{self.logs()}"
         return done.stdout
 
-    def containers(self) -> dict[str, dict[str, Any]]:
-        """What ``docker inspect`` says of each running service."""
+    def _environment(self) -> dict[str, str]:
+        return {
+            **self.engine.environment,
+            "NODE_IMAGE": NODE,
+            "S3_IMAGE": S3,
+            "S3_HEALTH_PATH": "/healthz",
+            "POSTGRES_IMAGE": POSTGRES,
+            "OMOP_IMAGE": POSTGRES,
+            "PROD": "stag",
+            "STACK": self.stack,
+        }
+
+    def described(self, service: str) -> dict[str, Any]:
+        """What ``docker inspect`` says of a service, or of a job that has ended."""
+        return self.containers(ended=True)[service]
+
+    def containers(self, *, ended: bool = False) -> dict[str, dict[str, Any]]:
+        """What ``docker inspect`` says of each running service; with ``ended`` of jobs too."""
         label = f"label=com.docker.compose.project={self.stack}"
-        ids = self.engine.docker("ps", "--quiet", "--no-trunc", "--filter", label).split()
+        every = ("--all",) if ended else ()
+        ids = self.engine.docker("ps", *every, "--quiet", "--no-trunc", "--filter", label).split()
         found = json.loads(self.engine.docker("inspect", *ids)) if ids else []
         return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in found}
 
@@ -163,8 +182,36 @@ class TrustHost:
         load(owner, PERSONS, reader_password=kit["DATA_ACCESS_POSTGRES_PASSWORD"])
 
     def inside(self, service: str, *command: str, check: bool = True) -> str:
-        """Run a command in a service's container."""
+        """Run a command in a service's container; for a job, in a new one like it."""
+        if service in JOBS:
+            return self._inside_a_job(service, *command, check=check)
         return self.engine.docker("exec", self.containers()[service]["Id"], *command, check=check)
+
+    def _inside_a_job(self, service: str, *command: str, check: bool) -> str:
+        like_make = {
+            "KIT_FILE": self.kit_path.name,
+            "OVERLAY": "production",
+            "TRUST_API_CONTAINER": self.trust_api,
+        }
+        done = subprocess.run(
+            [
+                "sh",
+                "-c",
+                '. scripts/compose.sh && compose run --rm --no-deps -T "$@"',
+                "sh",
+                service,
+                *command,
+            ],
+            cwd=self.folder / "trust",
+            env={**self._environment(), **like_make},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout
 
     def kill_process(self, pid: int) -> None:
         """Kill what runs as process 1 of a container, behind the engine's back."""
@@ -217,7 +264,7 @@ class TrustHost:
             capture_output=True,
             text=True,
             env=self.engine.environment,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         return done.stdout + done.stderr

@@ -27,6 +27,8 @@ EACH = [
     for stack, files in STACKS.items()
     for service in merged(*files)["services"]
 ]
+TO_TRY_IT = load(ROOT / "compose.yml")
+"""What `docker compose up` at the root starts, beside a development hub."""
 each_service = pytest.mark.parametrize(("service", "name"), EACH)
 
 
@@ -194,7 +196,29 @@ def test_data_access_is_given_nothing_of_the_hubs() -> None:
 
 
 def test_what_compose_up_at_the_root_starts_is_for_this_machine_alone() -> None:
-    services = load(ROOT / "compose.yml")["services"]
-    published = [port for each in services.values() for port in each.get("ports", [])]
+    published = [port for each in TO_TRY_IT["services"].values() for port in each.get("ports", [])]
     assert published == ["127.0.0.1:${API_PORT:-8080}:8080"]
-    assert all(each["cap_drop"] == ["ALL"] and each["read_only"] for each in services.values())
+
+
+@pytest.mark.parametrize("name", TO_TRY_IT["services"])
+def test_what_compose_up_at_the_root_starts_is_hardened_as_a_trust(name: str) -> None:
+    service = TO_TRY_IT["services"][name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["read_only"] is True
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["pids_limit"]
+    assert service["mem_limit"]
+    assert {"max-size", "max-file"} <= service["logging"]["options"].keys()
+    if name == "prepare":
+        assert service["network_mode"] == "none"
+    else:
+        assert service["user"] != "0:0"
+        assert "cap_add" not in service
+        assert set(service["networks"]) <= {"internal", "outside"}
+
+
+def test_data_that_compose_up_at_the_root_keeps_have_no_way_out() -> None:
+    assert TO_TRY_IT["networks"]["internal"]["internal"] is True
+    inside = {name for name, each in TO_TRY_IT["services"].items() if "internal" in each.get("networks", [])}
+    assert inside == {"agent", "minio", "postgres", "bucket"}
+    assert [name for name in inside if "outside" in TO_TRY_IT["services"][name]["networks"]] == ["agent"]
