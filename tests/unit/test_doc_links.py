@@ -23,7 +23,7 @@ GROUPS = sorted({variable.name.partition("__")[0] for variable in VARIABLES if "
 FLIPS_OWN = {"COHORT_SNAPSHOT_DIR"}
 """Variables of FLIP's services that pages name because they are ignored here."""
 
-OTHERS = NAMES | {"FL_SERVER_HOST", "TRUST_API_KEY_HASHES"}
+OTHERS = NAMES | {"FL_SERVER_HOST", "TRUST_API_KEY_HASHES", "TRUST_NAMES"}
 OTHERS |= set(rows(sections(page("provisioning.md"))["Variables of the targets"])) | {"FLIP_API"}
 OTHERS |= set(rows(sections(page("deployment.md"))["Variables"]))
 """Variables of the kit that no service reads as a setting, what `flame-node doctor` reads beside it, and the hub's;
@@ -70,11 +70,14 @@ def test_links_lead_to_pages_and_headings_that_exist(path: Path) -> None:
 
 @every_page
 def test_make_targets_exist(path: Path) -> None:
-    makefiles = [ROOT / name for name in ("Makefile", "ansible/targets.mk", "trust/Makefile")]
+    makefiles = ("Makefile", "ansible/targets.mk", "trust/Makefile", "deploy/providers/AWS/Makefile")
     targets = {
         target
-        for file in makefiles
-        for target in re.findall(r"^([a-z][a-z-]*):", file.read_text("utf-8"), flags=re.MULTILINE)
+        for name in makefiles
+        for line in re.findall(
+            r"^([a-z][a-z -]*):(?!=)", (ROOT / name).read_text("utf-8"), flags=re.MULTILINE
+        )
+        for target in line.split()
     }
     named = {name for line in code_of(path) for name in re.findall(r"(?:^|\$ )make ([a-z][a-z-]*)", line)}
     assert named <= targets
