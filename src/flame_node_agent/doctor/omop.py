@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import class_row
 
 from flame_node_agent.config.data_access import DataAccessSettings
-from flame_node_agent.doctor.findings import Finding, failed, ok, skipped
+from flame_node_agent.doctor.findings import Finding, failed, ok, skipped, warned
 from flame_node_agent.doctor.ground import Ground
 from flame_node_agent.hub.answers import one_line
 
@@ -40,7 +40,13 @@ SELECT
             OR has_any_column_privilege(c.oid, 'INSERT, UPDATE'))) AS writable,
     (SELECT array_agg(nspname::text ORDER BY nspname) FROM pg_namespace
      WHERE nspname !~ '^pg_' AND has_schema_privilege(oid, 'CREATE')) AS creatable,
-    has_database_privilege(current_database(), 'CREATE') AS creates_schemas
+    has_database_privilege(current_database(), 'CREATE') AS creates_schemas,
+    (SELECT array_agg(n.nspname || '.' || c.relname ORDER BY 1) FROM pg_class c
+     JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
+       AND n.nspname NOT IN ('information_schema', 'omop')
+       AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')) AS elsewhere
 """
 
 
@@ -54,6 +60,8 @@ class Rights:
     writable: list[str] | None
     creatable: list[str] | None
     creates_schemas: bool
+    elsewhere: list[str] | None
+    """What it may read outside of the schema omop, but for what an extension has brought."""
 
     def too_many(self) -> list[str]:
         """Everything beyond reading."""
@@ -86,7 +94,13 @@ async def check_omop_role(ground: Ground) -> Finding:
         return failed(
             f"{role} may read nothing in schema omop", "GRANT it USAGE on the schema, SELECT on its tables"
         )
-    return ok(f"{role} may read {rights.readable} tables of schema omop, and nothing else")
+    seen = f"{role} may read {rights.readable} tables of schema omop, and"
+    if rights.elsewhere:
+        return warned(
+            f"{seen} {_some(rights.elsewhere)} elsewhere; it may change nothing",
+            "REVOKE SELECT there, from PUBLIC as well, unless it is meant to be so",
+        )
+    return ok(f"{seen} nothing else")
 
 
 async def _rights(settings: DataAccessSettings) -> Rights:

@@ -10,7 +10,7 @@ import pytest
 from flame_node_agent.devstack.omop.access import READER, OmopAccess
 from flame_node_agent.devstack.postgres import PostgresAccess
 from flame_node_agent.doctor.examination import examine
-from flame_node_agent.doctor.findings import Finding
+from flame_node_agent.doctor.findings import Finding, State
 from flame_node_agent.doctor.ground import Ground, Service
 from tests.conftest import DataAccessEnvironmentFactory
 from tests.integration.doctor.conftest import Examined
@@ -150,6 +150,22 @@ async def test_a_role_that_may_do_more(
     finally:
         owner.execute(revoke.format(READER, db=own_omop.owner.database))
     assert_wrong(finding, said, "REVOKE")
+
+
+async def test_a_role_that_may_read_elsewhere_is_told_and_not_wrong(
+    omop_finding: Callable[..., object], owner: psycopg.Connection
+) -> None:
+    owner.execute("CREATE TABLE public.waiting_list (name text)")
+    owner.execute(
+        f"GRANT USAGE ON SCHEMA public TO {READER}; GRANT SELECT ON public.waiting_list TO {READER}"
+    )
+    try:
+        finding = await omop_finding()
+    finally:
+        owner.execute(f"DROP TABLE public.waiting_list; REVOKE USAGE ON SCHEMA public FROM {READER}")
+    assert finding.state is State.OK
+    assert "public.waiting_list elsewhere" in finding.seen
+    assert "REVOKE SELECT" in finding.do
 
 
 async def test_a_role_that_may_read_nothing(

@@ -10,7 +10,7 @@ from flame_node_agent.devstack.running_hub import RunningHub
 from tests.conftest import HubFactory
 from tests.integration.doctor.conftest import Examined
 from tests.integration.doctor.verdicts import assert_unseen, assert_well, assert_wrong
-from tests.unit.hub.servers import Peer, serving
+from tests.unit.hub.servers import Peer, hello, serving
 
 OF_THE_HUB = ("hub", "clock", "api-key", "identity", "aes-key")
 
@@ -94,6 +94,12 @@ async def test_a_clock_that_is_wrong(examined: Examined) -> None:
     assert_wrong(ahead["clock"], "s ahead of the hub's", "time synchronisation")
     behind = await examined(ground={"now": lambda: time.time() - 300})
     assert_wrong(behind["clock"], "s behind the hub's", "time synchronisation")
+
+
+async def test_a_hub_that_does_not_tell_the_time(examined: Examined) -> None:
+    async with serving(hello) as server:
+        findings = await examined(CENTRAL_HUB_API_URL=server.url)
+    assert_unseen(findings["clock"], "does not tell the time")
 
 
 async def test_an_older_hub_accepts_the_key_and_tells_no_more(
