@@ -101,6 +101,6 @@ if [ -f "$kit" ]; then
 fi
 code=0
 facts | docker run --rm --interactive --network none --read-only --cap-drop ALL \
-    --security-opt no-new-privileges:true --pids-limit 64 --memory 512m --no-healthcheck --log-driver none "$@" || code=$?
+    --security-opt no-new-privileges:true --pids-limit 64 --no-healthcheck --log-driver none "$@" || code=$?
 [ "$code" -le 1 ] || say_alone "the doctor could not be run in $NODE_IMAGE (exit code $code)" "look above for the reason; make upgrade-local-trust brings image and trust/ to one release"
 exit "$code"

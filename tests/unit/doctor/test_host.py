@@ -147,6 +147,11 @@ async def test_no_secret_of_the_kit_is_in_what_is_said(kit: Path) -> None:
     assert secret in seen.seen
 
 
+def test_the_script_measures_the_folders_that_the_kit_names() -> None:
+    script = (TRUST / "scripts" / "doctor.sh").read_text()
+    assert f'FOLDERS="{" ".join(host.FOLDERS)}"' in script
+
+
 def test_what_the_script_asks_for_is_never_the_environment_of_a_container() -> None:
     script = (TRUST / "scripts" / "doctor.sh").read_text()
     assert ".Config.Env" not in script
