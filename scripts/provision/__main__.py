@@ -27,6 +27,9 @@ def main(arguments: list[str]) -> int:
     except (BotoCoreError, ClientError) as error:
         print(f"\n✘ Amazon: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\n✘ Interrupted. The same command goes on with what is not done yet", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -118,7 +118,20 @@ def _flower_problems(kit: Path, number: str) -> list[str]:
             x509.load_pem_x509_certificate((kit / "certificates/ca.crt").read_bytes())
         except ValueError as error:
             found.append(f"certificates/ca.crt cannot be read: {error}")
+        if not _is_private_key((kit / own).read_bytes()):
+            found.append(f"{own} is not a private key")
     return found
+
+
+def _is_private_key(data: bytes) -> bool:
+    """Flower's are made by ``ssh-keygen``, in OpenSSH's form or as PEM."""
+    for load in (serialization.load_ssh_private_key, serialization.load_pem_private_key):
+        try:
+            load(data, None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            continue
+        return True
+    return False
 
 
 def _missing_or_empty(kit: Path, names: tuple[str, ...]) -> list[str]:

@@ -14,10 +14,21 @@ from tests.deploy.ansible.target import Target, bare_system
 from tests.deploy.ansible.tools import Ran, Tools, make_tools, reset_amazon, running_amazon
 from tests.deploy.machine import CACHE, install_what_is_missing
 
-collect_ignore = [] if shutil.which("terraform") else ["test_terraform.py"]
-"""Terraform cannot be had with apt, nor its provider of Amazon."""
-if not (shutil.which("terraform") and os.environ.get("TF_PLUGIN_DIR")):
-    collect_ignore.append("test_hub_terraform.py")
+LEFT_OUT = {
+    "test_terraform.py": "" if shutil.which("terraform") else "there is no terraform on this machine",
+    "test_hub_terraform.py": ""
+    if shutil.which("terraform") and os.environ.get("TF_PLUGIN_DIR")
+    else "it needs terraform, and TF_PLUGIN_DIR with Amazon's provider",
+}
+"""Neither Terraform nor its provider of Amazon can be had with apt."""
+collect_ignore = [name for name, reason in LEFT_OUT.items() if reason]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out, and why."""
+    for name, reason in LEFT_OUT.items():
+        if reason:
+            terminalreporter.write_line(f"left out: tests/deploy/ansible/{name}: {reason}")
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,9 @@ def test_paths_are_seen_from_the_folder_that_make_was_called_in(tools: Tools, tm
     ran = make(tools, "full-deploy-hybrid", "PROD=stag", "HUB_DIR=../local", f"VENV={tmp_path}")
     assert ran.code != 0
     assert "HUB_DIR is ../local, and the hub's Makefile is neither in it" in ran.output
-    ran = make(tools, "add-local-trust", f"LOCAL_TRUST_IP={ADDRESS}", "LOCAL_TRUST_SSH_KEY=../local/requirements.yml")
+    ran = make(
+        tools, "add-local-trust", f"LOCAL_TRUST_IP={ADDRESS}", "LOCAL_TRUST_SSH_KEY=../local/requirements.yml"
+    )
     assert ran.code != 0
     assert "LOCAL_TRUST_SSH_KEY has mode" in ran.output, "it was looked for elsewhere"
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import os
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,15 +26,6 @@ SHOW_GROUP = """
 import boto3, json, os
 (group,) = boto3.client("ec2").describe_security_groups(GroupIds=[os.environ["GROUP"]])["SecurityGroups"]
 print(json.dumps(sorted([rule["FromPort"], r["CidrIp"]] for rule in group["IpPermissions"] for r in rule["IpRanges"])))
-"""
-MAKE_SECRET = """
-import boto3, json, os
-boto3.client("secretsmanager").create_secret(Name="FLIP_API", SecretString=os.environ["SECRET"])
-print("null")
-"""
-SHOW_SECRET = """
-import boto3
-print(boto3.client("secretsmanager").get_secret_value(SecretId="FLIP_API")["SecretString"])
 """
 
 
@@ -139,94 +125,3 @@ def test_a_trust_is_added_from_end_to_end(
     assert AES_KEY in provisioned.target.path("/opt/flip/trust/.env.Trust_2.stag").read_text()
     assert f"{group} now lets {ADDRESS}/32 reach port 8002" in ran.output
     assert "make up-local-trust" in ran.output
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Path:
-    """A hub's checkout that notes what is made in it; deploying it a second time fails while ``broken`` is there."""
-    folder = tmp_path / "hub/deploy/providers/AWS"
-    folder.mkdir(parents=True)
-    (folder / "Makefile").write_text(
-        "full-deploy:\n\t@echo full-deploy PROD=$(PROD) >>made\n"
-        "deploy-centralhub:\n\t@test ! -e broken\n\t@echo deploy-centralhub PROD=$(PROD) >>made\n"
-    )
-    return tmp_path / "hub"
-
-
-@pytest.fixture
-def address_service() -> Iterator[str]:
-    """Answers with a public address, as api.ipify.org does."""
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(ADDRESS.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.mark.parametrize(
-    ("told", "said"),
-    [({}, "PROD is missing"), ({"PROD": "stag"}, "HUB_DIR is missing"), ({"PROD": "prod"}, "PROD is 'prod'")],
-)
-def test_what_a_hybrid_deployment_lacks_is_said(tools: Tools, told: dict[str, str], said: str) -> None:
-    ran = tools.run(
-        "python", "-m", "provision", "hybrid", environ={"PYTHONPATH": str(ROOT / "scripts"), **told}
-    )
-    assert ran.code == 1
-    assert said in ran.output
-
-
-def test_a_hybrid_deployment_goes_on_where_it_stopped_and_spares_other_trusts(
-    tools: Tools, provisioned: Provisioned, amazon: dict[str, str], kit: Path, hub: Path, address_service: str
-) -> None:
-    others = {"Trust_1": "0" * 64}
-    secret = {
-        "trust_api_key_hashes": json.dumps(others),
-        "aes_key_base64": AES_KEY,
-        "database_password": "as it was",
-    }
-    tools.python(MAKE_SECRET, {**amazon, "SECRET": json.dumps(secret)})
-    name = f"hybrid-test-{os.getpid()}"
-    told = {
-        "PROD": "stag",
-        "KIT": name,
-        "KIT_FILE": str(kit),
-        "HUB_DIR": str(hub),
-        "PUBLIC_IP_URL": address_service,
-        "LOCAL_TRUST_INVENTORY": str(provisioned.target.inventory),
-        "ANSIBLE_ARGS": "--tags=dirs",
-        "PYTHONPATH": str(ROOT / "scripts"),
-        **amazon,
-    }
-    made = hub / "deploy/providers/AWS/made"
-    (made.parent / "broken").touch()
-    progress = ROOT / f".deploy/hybrid-{name}-stag.json"
-    try:
-        stopped = tools.run("python", "-m", "provision", "hybrid", environ=told)
-        assert stopped.code == 1, stopped.output
-        assert f"this machine's public address is {ADDRESS}" in stopped.output
-        assert made.read_text() == "full-deploy PROD=stag\n"
-        (made.parent / "broken").unlink()
-        ran = tools.run("python", "-m", "provision", "hybrid", environ=told)
-        assert ran.code == 0, ran.output
-        assert not progress.exists()
-    finally:
-        progress.unlink(missing_ok=True)
-    assert made.read_text() == "full-deploy PROD=stag\ndeploy-centralhub PROD=stag\n", "a step was done twice"
-    assert "PLAY RECAP" in stopped.output
-    assert "PLAY RECAP" not in ran.output
-    assert TRUST_KEY not in stopped.output + ran.output
-    merged = tools.python(SHOW_SECRET, amazon)
-    hashes = json.loads(merged["trust_api_key_hashes"])
-    assert hashes.keys() == {"Trust_1", "Trust_2"}
-    assert hashes["Trust_1"] == others["Trust_1"]
-    assert merged["database_password"] == "as it was"
-    assert merged["aes_key_base64"] == AES_KEY

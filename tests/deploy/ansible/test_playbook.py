@@ -147,6 +147,7 @@ def test_settings_of_the_engine_that_are_there_are_kept(provisioned: Provisioned
     path.write_text(before)
 
 
-def test_the_linters_strictest_profile_finds_nothing(tools: Tools) -> None:
-    ran = tools.run("ansible-lint", "--offline", "--profile=production", "--strict", cwd=ROOT / "ansible")
+@pytest.mark.parametrize("folder", ["ansible", "deploy/providers/local"])
+def test_the_linters_strictest_profile_finds_nothing(tools: Tools, folder: str) -> None:
+    ran = tools.run("ansible-lint", "--offline", "--profile=production", "--strict", cwd=ROOT / folder)
     assert ran.code == 0, ran.output

@@ -11,6 +11,7 @@ import pytest
 from provision.kit_checks import problems_of
 
 from tests.flare_kit import write_kit
+from tests.flower_kit import write_flower_kit
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +93,19 @@ def test_a_configuration_without_a_name_is_refused(kit: Path) -> None:
     assert "fqsn in startup/fed_client.json is None" in problems_of(kit, "nvflare", "Trust_2")[0]
 
 
-def test_a_flower_kit_needs_the_number_of_the_trusts_credentials(kit: Path) -> None:
-    (kit / "certificates").mkdir()
-    (kit / "keys").mkdir()
-    (kit / "certificates/ca.crt").write_bytes((kit / "startup/rootCA.pem").read_bytes())
-    (kit / "keys/supernode_credentials_2").write_text("key")
-    assert problems_of(kit, "flower", "Trust_2", "2") == []
-    assert problems_of(kit, "flower", "Trust_2", "3") == ["keys/supernode_credentials_3 is missing"]
-    assert "FL_KIT_SLOT_NUMBER" in problems_of(kit, "flower", "Trust_2")[0]
+def test_a_flower_kit_needs_the_number_of_the_trusts_credentials(tmp_path: Path) -> None:
+    write_flower_kit(tmp_path, 2)
+    assert problems_of(tmp_path, "flower", "Trust_2", "2") == []
+    assert problems_of(tmp_path, "flower", "Trust_2", "3") == ["keys/supernode_credentials_3 is missing"]
+    assert "FL_KIT_SLOT_NUMBER" in problems_of(tmp_path, "flower", "Trust_2")[0]
+
+
+@pytest.mark.parametrize("encoding", ["openssh", "pem"])
+def test_a_flower_kits_credentials_must_be_a_whole_private_key(tmp_path: Path, encoding: str) -> None:
+    write_flower_kit(tmp_path, 2, pem=encoding == "pem")
+    assert problems_of(tmp_path, "flower", "Trust_2", "2") == []
+    own = tmp_path / "keys/supernode_credentials_2"
+    own.write_bytes(own.read_bytes()[:-60])
+    assert problems_of(tmp_path, "flower", "Trust_2", "2") == [
+        "keys/supernode_credentials_2 is not a private key"
+    ]
