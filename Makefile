@@ -91,7 +91,7 @@ restore-local-trust: ## Put database and bucket back as they are in BACKUP=<fold
 	@$(TRUST) $@
 
 test-deploy: install ## Test the deployment with a Docker engine of its own (root, minutes)
-	$(BIN)/python -m pytest tests/deploy -m deploy -p no:xdist
+	$(BIN)/python -m pytest tests/deploy -m deploy -p no:xdist -v --durations=15
 
 bench: install ## Measure throughput, latency, memory; writes docs/explanation/benchmark
 	$(BIN)/python -m benchmarks

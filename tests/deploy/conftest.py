@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.engine import Engine
+from tests.deploy.engine import Engine, remove_leftovers
 from tests.deploy.images import build_node, build_stand_ins, import_base
-from tests.deploy.machine import install_what_is_missing
+from tests.deploy.machine import alone, install_what_is_missing, leave_the_machines_engine_alone
 from tests.deploy.outside import Outside
 from tests.deploy.trust_host import TrustHost
 
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("deploy")
-            item.add_marker(pytest.mark.timeout(1500))
+            item.add_marker(pytest.mark.timeout(3600))
 
 
 @pytest.fixture(scope="session")
@@ -42,14 +42,17 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     # With DEPLOY_ENGINE=<folder> the images stay there for the next run.
     kept = os.environ.get("DEPLOY_ENGINE")
     directory = Path(kept) if kept else tmp_path_factory.mktemp("engine")
-    with Engine(directory) as running:
-        running.forget()
-        import_base(running)
-        build_node(running)
-        build_stand_ins(running)
-        yield running
-    if not kept:
-        shutil.rmtree(directory, ignore_errors=True)
+    with alone():
+        remove_leftovers()
+        leave_the_machines_engine_alone()
+        with Engine(directory) as running:
+            running.forget()
+            import_base(running)
+            build_node(running)
+            build_stand_ins(running)
+            yield running
+        if not kept:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,12 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.deploy.firewall import Firewall, free_pool
 from tests.deploy.machine import docker_config, run
 
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0
+_MARK = "flame-node-agent.tests=1"
+"""A label by which an engine of these tests is known, should its run have been killed."""
 
 
 class Engine:
@@ -21,7 +24,8 @@ class Engine:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._process: subprocess.Popen[bytes] | None = None
-        self._forward_policy = ""
+        self._firewall: Firewall | None = None
+        self._pool = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -36,7 +40,10 @@ class Engine:
     def start(self) -> None:
         """Start it; returns when it answers."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._forward_policy = self._forward_policy or _forward_policy()
+        if self._firewall is None:
+            self._firewall = Firewall()
+            self._firewall.keep()
+        self._pool = self._pool or free_pool()
         (self.directory / "docker.pid").unlink(missing_ok=True)
         log = (self.directory / "dockerd.log").open("ab")
         self._process = subprocess.Popen(
@@ -44,8 +51,8 @@ class Engine:
                 "dockerd",
                 *("--data-root", f"{self.directory}/data", "--exec-root", f"{self.directory}/exec"),
                 *("-H", f"unix://{self.directory}/docker.sock", "-p", f"{self.directory}/docker.pid"),
-                # Containers end with the engine's kill in most installations; a restart policy brings them back.
-                *("--log-level", "warn"),
+                *("--default-address-pool", f"base={self._pool},size=24"),
+                *("--label", _MARK, "--log-level", "warn"),
             ],
             stdout=log,
             stderr=log,
@@ -75,14 +82,7 @@ class Engine:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
-        for pid in _shims_and_containers(self.directory):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        # What a machine keeps in /run and in its kernel does not survive either.
-        for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
-            if (place := line.split()[1]).startswith(f"{self.directory}/"):
-                run("umount", "--lazy", place, check=False)
-        shutil.rmtree(self.directory / "exec", ignore_errors=True)
+        _clear_away(self.directory)
 
     def stop(self) -> None:
         """Stop it with its containers, and put the firewall back as it was."""
@@ -91,9 +91,14 @@ class Engine:
             if names:
                 self.docker("kill", *names, check=False)
             self._process.terminate()
-            self._process.wait(60)
-        if self._forward_policy:
-            run("iptables", "-P", "FORWARD", self._forward_policy)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(120)
+            self._process.kill()
+            self._process.wait()
+        _clear_away(self.directory)
+        if self._firewall is not None:
+            self._firewall.put_back()
+            assert self._firewall.changes() == []
 
     def __enter__(self) -> Engine:
         self.start()
@@ -103,9 +108,28 @@ class Engine:
         self.stop()
 
 
-def _forward_policy() -> str:
-    first = run("iptables", "-S", "FORWARD").splitlines()[0]
-    return first.split()[-1]
+def remove_leftovers() -> None:
+    """End engines of earlier runs that were killed. To be called by whoever alone may start an engine now."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            if Path(words[0]).name == "dockerd" and _MARK in words:
+                directory = Path(words[words.index("--data-root") + 1]).parent
+                os.kill(int(entry.name), signal.SIGKILL)
+                _clear_away(directory)
+    if (before := Firewall.kept()) is not None:
+        before.put_back()
+
+
+def _clear_away(directory: Path) -> None:
+    """Remove what a machine without power would not have: processes, and what is in /run and in the kernel."""
+    for pid in _shims_and_containers(directory):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+        if (place := line.split()[1]).startswith(f"{directory}/"):
+            run("umount", "--lazy", place, check=False)
+    shutil.rmtree(directory / "exec", ignore_errors=True)
 
 
 def _shims_and_containers(directory: Path) -> list[int]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,10 +21,18 @@ _PACKAGES = {
     "dockerd": "docker.io",
     "debootstrap": "debootstrap",
     "iptables": "iptables",
+    "ip": "iproute2",
+    "make": "make",
     "shellcheck": "shellcheck",
 }
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _RELEASE = "trixie"
+_APT = ("apt-get", "-q", "-o", "Acquire::Retries=5", "-o", "DPkg::Lock::Timeout=600")
+_UPDATE = (*_APT, "-o", "APT::Update::Error-Mode=any", "update")
+_TRIES = 3
+"""How often something is fetched when it fails: mirrors have bad moments."""
+_LOCK = Path("/var/lock/flame-node-test-deploy.lock")
+_POLICY = Path("/usr/sbin/policy-rc.d")
 _CHROOT_ONLY = ("docker-compose", "docker-buildx")
 """Plugins of Docker that the release below may have and the machine's may not."""
 
@@ -44,6 +56,42 @@ def run(*command: str | Path, seconds: float = 600, check: bool = True, **option
     return done.stdout
 
 
+def run_again(*command: str | Path, **options: object) -> str:
+    """Run a command that fetches something, several times if need be."""
+    for _ in range(_TRIES - 1):
+        done = subprocess.run(
+            ["nice", *map(str, command)],
+            capture_output=True,
+            text=True,
+            timeout=1200,
+            check=False,
+            **options,  # type: ignore[call-overload]  # cwd and env, as they are
+        )
+        if not done.returncode:
+            return str(done.stdout)
+    return run(*command, seconds=1200, **options)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Be the only run of these tests on this machine: engines share its firewall."""
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def leave_the_machines_engine_alone() -> None:
+    """End the tests where a Docker engine runs already: a second one would rewrite its firewall rules."""
+    outside = {name: value for name, value in os.environ.items() if name != "DOCKER_HOST"}
+    said = run("docker", "version", "--format", "server {{.Server.Version}}", check=False, env=outside)
+    if re.match(r"server \d", said):  # Docker writes the word even when nobody answers
+        pytest.fail(
+            "a Docker engine runs on this machine, and the engine of these tests would change its firewall rules; "
+            "stop it (systemctl stop docker docker.socket), or take another machine",
+            pytrace=False,
+        )
+
+
 def install_what_is_missing() -> None:
     """Install it with apt; a test run that cannot go on says what it lacks."""
     if os.geteuid() != 0:
@@ -56,20 +104,35 @@ def install_what_is_missing() -> None:
             pytest.fail(
                 f"make test-deploy needs {', '.join(missing)}, and there is no apt to get it", pytrace=False
             )
-        run("apt-get", "update", "-q")
-        # Debian starts services as they are installed; this engine is the tests' own.
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        run("apt-get", "install", "-q", "-y", "--no-install-recommends", *missing, env=quiet)
+        run_again(*_UPDATE)
+        with _nothing_started():
+            quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            run_again(*_APT, "install", "-y", "--no-install-recommends", *missing, env=quiet)
+
+
+@contextmanager
+def _nothing_started() -> Iterator[None]:
+    """Debian starts services as they are installed, unless it is told not to; the engine here is the tests' own."""
+    if _POLICY.exists():
+        yield
+        return
+    _POLICY.write_text("#!/bin/sh\nexit 101\n")
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink()
 
 
 def base_root() -> Path:
     """A Debian with Python, as a folder: what the images are built on where no registry can be reached."""
     folder, done = CACHE / _RELEASE, CACHE / f"{_RELEASE}.done"
     if not done.exists():
-        shutil.rmtree(folder, ignore_errors=True)
         CACHE.mkdir(parents=True, exist_ok=True)
         include = "--include=ca-certificates,curl,python3,python3-venv"
-        run("debootstrap", "--variant=minbase", include, _RELEASE, folder, seconds=900)
+        # It does not go on with what a failed try has left.
+        make = f'rm -rf "{folder}" && debootstrap --variant=minbase {include} {_RELEASE} "{folder}"'
+        run_again("sh", "-c", make)
         shutil.copyfile(_CA_BUNDLE, folder / _CA_BUNDLE.relative_to("/"))
         for name in Path("/etc/apt/apt.conf.d").glob("99*"):
             shutil.copyfile(name, folder / name.relative_to("/"))
@@ -83,9 +146,9 @@ def docker_config() -> Path:
     if not (plugins / "docker-compose").exists():
         root = base_root()
         shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
-        run("chroot", root, "apt-get", "update", "-q")
+        run_again("chroot", root, *_UPDATE)
         run("chroot", root, "install", "-d", "/plugins")
-        run("chroot", root, "env", "-C", "/plugins", "apt-get", "download", "-q", *_CHROOT_ONLY)
+        run_again("chroot", root, "env", "-C", "/plugins", *_APT, "download", *_CHROOT_ONLY)
         unpacked = CACHE / "unpacked"
         for package in (root / "plugins").glob("*.deb"):
             run("dpkg-deb", "-x", package, unpacked)

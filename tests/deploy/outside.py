@@ -62,7 +62,7 @@ class Outside:
         ]
         self._run("hub", [*hub, "8000", "--profile", "0.8.30"])
         self._run("issuer", ["python", "-m", "http.server", "8000", "--directory", "/state"])
-        self._await_hub()
+        self.await_hub()
 
     def _run(self, name: str, command: list[str]) -> None:
         place = (
@@ -83,11 +83,12 @@ class Outside:
     def restart(self) -> None:
         """Start both again after the engine was killed; returns when the hub answers."""
         self.engine.docker("start", f"{self.stack}-hub", f"{self.stack}-issuer")
-        self._await_hub()
+        self.await_hub()
 
-    def _await_hub(self) -> None:
+    def await_hub(self) -> None:
+        """Wait until the hub answers."""
         ask = ("exec", f"{self.stack}-hub", "python", "-c", _ASK, "GET", "/admin/tasks?limit=1", "")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not self.engine.docker(*ask, check=False).startswith("["):
             assert time.monotonic() < deadline, "the hub does not answer"
             time.sleep(0.5)
@@ -103,6 +104,11 @@ class Outside:
             self.engine.docker(
                 "network", "connect", "--alias", name, f"{self.stack}_egress", f"{self.stack}-{name}"
             )
+
+    def address(self, name: str) -> str:
+        """The address of ``hub`` or ``issuer`` on the trust's way out."""
+        wanted = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        return self.engine.docker("inspect", "--format", wanted, f"{self.stack}-{name}").strip()
 
     def token(self) -> str:
         """A token of the analysis."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 
 from tests.deploy.outside import Outside
 from tests.deploy.trust_host import TrustHost, until
@@ -42,6 +45,31 @@ def test_up_again_changes_nothing(trust: TrustHost) -> None:
 
 def test_the_root_of_the_repository_forwards_the_same_commands(trust: TrustHost) -> None:
     assert "agent: healthy" in trust.make("status-local-trust", folder=".")
+
+
+def test_one_service_is_restarted_and_the_others_go_on(trust: TrustHost) -> None:
+    before = {name: each["State"]["StartedAt"] for name, each in trust.containers().items()}
+    trust.make("restart-local-trust", "SERVICE=data-access-api")
+    after = {name: each["State"]["StartedAt"] for name, each in trust.containers().items()}
+    assert {name for name in before if before[name] != after[name]} == {"data-access-api"}
+
+
+def test_the_logs_of_a_service_can_be_followed(trust: TrustHost) -> None:
+    environment = {**trust.engine.environment, "PROD": "stag", "STACK": trust.stack}
+    following = subprocess.Popen(
+        ["make", "logs-local-trust", "SERVICE=postgres"],
+        cwd=trust.folder / "trust",
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert following.stdout is not None
+        assert "postgres" in following.stdout.readline()
+    finally:
+        os.killpg(following.pid, signal.SIGINT)
+        following.wait(120)
 
 
 def test_doctor_finds_nothing_wrong(trust: TrustHost, outside: Outside) -> None:

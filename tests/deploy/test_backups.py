@@ -1,8 +1,7 @@
-"""``backup-``, ``restore-``, ``upgrade-`` and ``down-local-trust`` do what they say."""
+"""``backup-``, ``restore-`` and ``down-local-trust`` do what they say."""
 
 from __future__ import annotations
 
-from tests.deploy.images import NODE
 from tests.deploy.outside import Outside
 from tests.deploy.trust_host import TrustHost, until
 
@@ -52,15 +51,6 @@ def test_a_backup_is_its_owners_alone(trust: TrustHost) -> None:
     assert all(file.stat().st_mode & 0o077 == 0 for file in backup.iterdir())
 
 
-def test_upgrade_backs_up_and_then_runs_the_new_image(trust: TrustHost, outside: Outside) -> None:
-    trust.engine.docker("tag", NODE, "flame-node-agent:next")
-    said = trust.make("upgrade-local-trust", "NODE_IMAGE=flame-node-agent:next")
-    assert "Backed up to" in said
-    assert trust.containers()["trust-api"]["Config"]["Image"] == "flame-node-agent:next"
-    task = trust.ask_cohort(outside)
-    until(lambda: trust.task_status(outside, task) == "COMPLETED", "the task completed")
-
-
 def test_down_stops_everything_and_keeps_the_data(trust: TrustHost, outside: Outside) -> None:
     head = trust.inside("trust-api", "flame-node", "ledger", "verify").split()[-1]
     outside.leave()
@@ -69,3 +59,17 @@ def test_down_stops_everything_and_keeps_the_data(trust: TrustHost, outside: Out
     trust.make("up-local-trust")
     outside.come_back()
     trust.inside("trust-api", "flame-node", "ledger", "verify", "--expect-head", head)
+
+
+def test_down_ends_well_while_others_are_in_its_network_and_when_it_is_asked_twice(
+    trust: TrustHost, outside: Outside
+) -> None:
+    said = trust.make("down-local-trust")
+    assert f"The network {trust.stack}_egress stays, as other containers are in it" in said
+    assert f"{trust.stack}-hub" in said
+    assert trust.containers() == {}
+    outside.leave()
+    trust.make("down-local-trust")
+    assert f"The trust {trust.stack} does not run." in trust.make("down-local-trust")
+    trust.make("up-local-trust")
+    outside.come_back()

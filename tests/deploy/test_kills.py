@@ -2,33 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 import pytest
 
 from tests.deploy.outside import Outside
-from tests.deploy.trust_host import TrustHost, until
+from tests.deploy.trust_host import SERVICES, TrustHost, until
+
+HOLD_SECONDS = 30
+"""How long the hub keeps an upload waiting, so that it is on its way when the kill comes."""
+ANSWERS = {"trust-api": {"COMPLETED"}, "postgres": {"COMPLETED"}, "minio": {"COMPLETED"}}
+"""What the hub may be told of the query that was running. Where it was killed itself, also that it has failed."""
 
 
-def _work(trust: TrustHost, outside: Outside, name: str) -> str:
-    until(lambda: trust.put_result(outside, name, name) == "204", f"{name} accepted")
-    return trust.ask_cohort(outside)
+@dataclass
+class InFlight:
+    """A result and a query, both under way."""
+
+    name: str
+    task: str
 
 
-def _all_done(trust: TrustHost, outside: Outside, name: str, task: str) -> None:
-    until(lambda: trust.arrived(outside, name), f"{name} at the hub, once", 240)
-    until(lambda: trust.task_status(outside, task) in {"COMPLETED", "FAILED"}, "the task reported", 240)
+@contextmanager
+def _in_flight(trust: TrustHost, outside: Outside, name: str) -> Iterator[InFlight]:
+    """Have the hub keep an upload waiting, and the OMOP database a query; let both go afterwards."""
+    omop = trust.containers()["omop-db"]["Id"]
+    outside.ask("POST", "/admin/faults", {"match": "/storage/", "latency": HOLD_SECONDS})
+    trust.engine.docker("pause", omop)
+    try:
+        until(lambda: trust.put_result(outside, name, name) == "204", f"{name} accepted")
+        task = trust.ask_cohort(outside)
+        until(lambda: task in _listed(trust, "tasks", "running"), "the query is running")
+        until(lambda: name in _listed(trust, "outbox", "uploading"), "the result is being uploaded")
+        yield InFlight(name, task)
+    finally:
+        # One that has been killed is paused no more.
+        trust.engine.docker("unpause", omop, check=False)
+        outside.await_hub()
+        outside.ask("DELETE", "/admin/faults")
 
 
-@pytest.mark.parametrize("service", ["trust-api", "data-access-api", "postgres", "minio", "omop-db"])
+def _listed(trust: TrustHost, what: str, state: str) -> str:
+    return trust.inside("trust-api", "flame-node", what, "list", "--state", state, check=False)
+
+
+def _all_done(trust: TrustHost, outside: Outside, work: InFlight, answers: set[str]) -> None:
+    until(lambda: trust.arrived(outside, work.name), f"{work.name} at the hub, once", 600)
+    until(lambda: trust.task_status(outside, work.task) in answers, f"the task is one of {answers}", 600)
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_nothing_is_lost_when_a_service_is_killed(trust: TrustHost, outside: Outside, service: str) -> None:
-    name = f"before-the-kill-of-{service}.txt"
-    task = _work(trust, outside, name)
-    trust.engine.docker("kill", "-s", "KILL", trust.containers()[service]["Id"])
+    with _in_flight(trust, outside, f"before-the-kill-of-{service}.txt") as work:
+        trust.engine.docker("kill", "-s", "KILL", trust.containers()[service]["Id"])
     # The engine takes a kill by its own command for a wish, so the restart policy does not bring the service back.
     trust.make("up-local-trust")
-    _all_done(trust, outside, name, task)
+    _all_done(trust, outside, work, ANSWERS.get(service, {"COMPLETED", "FAILED"}))
 
 
-@pytest.mark.parametrize("service", ["trust-api", "data-access-api", "postgres"])
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_service_that_dies_by_itself_comes_back_by_itself(
     trust: TrustHost, outside: Outside, service: str
 ) -> None:
@@ -47,10 +81,11 @@ def test_a_service_that_dies_by_itself_comes_back_by_itself(
 
 
 def test_nothing_is_lost_when_the_engine_is_killed(trust: TrustHost, outside: Outside) -> None:
-    name = "before-the-power-cut.txt"
-    task = _work(trust, outside, name)
-    trust.engine.kill()
-    trust.engine.start()
-    until(lambda: len(trust.containers()) == 5, "every service is started by the engine itself")
-    outside.restart()
-    _all_done(trust, outside, name, task)
+    with _in_flight(trust, outside, "before-the-power-cut.txt") as work:
+        trust.engine.kill()
+        trust.engine.start()
+        until(
+            lambda: len(trust.containers()) == len(SERVICES), "every service is started by the engine itself"
+        )
+        outside.restart()
+    _all_done(trust, outside, work, {"COMPLETED", "FAILED"})

@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 from tests.deploy.outside import Outside
-from tests.deploy.trust_host import TrustHost
+from tests.deploy.trust_host import SERVICES, TrustHost
+
+PORTS = {"trust-api": 8000, "data-access-api": 8000, "postgres": 5432, "minio": 9000, "omop-db": 5432}
+
+
+def _knock(trust: TrustHost) -> str:
+    """A command that tries the port of every service of a trust, at its address inside."""
+    tries = [
+        f'timeout 3 bash -c "exec 3<>/dev/tcp/{network["IPAddress"]}/{PORTS[name]}" 2>/dev/null || echo unreachable'
+        for name, each in trust.containers().items()
+        for network in [each["NetworkSettings"]["Networks"][f"{trust.stack}_internal"]]
+    ]
+    return "; ".join(tries)
 
 
 def test_a_second_stack_stands_beside_the_first(
@@ -19,14 +31,25 @@ def test_a_second_stack_stands_beside_the_first(
         second.make("up-local-trust")
         assert set(second.containers()) == set(first)
         assert {name: each["Id"] for name, each in trust.containers().items()} == first
-        # Neither reaches the other: their internal networks are different ones.
-        address = trust.containers()["postgres"]["NetworkSettings"]["Networks"][f"{trust.stack}_internal"][
-            "IPAddress"
-        ]
-        knock = f'timeout 5 bash -c "exec 3<>/dev/tcp/{address}/5432" && echo reached || echo unreachable'
-        assert "unreachable" in second.inside("trust-api", "bash", "-c", knock, check=False)
+        # No service of one reaches any of the other.
+        for service in (*SERVICES, "bucket"):
+            said = second.inside(service, "bash", "-c", _knock(trust), check=False)
+            assert said.count("unreachable") == len(PORTS), f"{service}: {said}"
+        assert trust.inside("postgres", "bash", "-c", _knock(trust), check=False).count("unreachable") == 0
     finally:
         second.make("down-local-trust", check=False)
+
+
+def test_a_stack_that_another_folder_has_started_is_left_alone(
+    trust: TrustHost, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = TrustHost(trust.engine, tmp_path_factory.mktemp("other"), trust.stack)
+    other.unpack()
+    other.make_kit()
+    before = {name: each["Id"] for name, each in trust.containers().items()}
+    said = other.make("up-local-trust", check=False)
+    assert f"The stack {trust.stack} has been started from {trust.folder}/trust." in said
+    assert {name: each["Id"] for name, each in trust.containers().items()} == before
 
 
 def test_a_taken_name_is_refused(trust: TrustHost, outside: Outside) -> None:

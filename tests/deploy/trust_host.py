@@ -75,7 +75,7 @@ class TrustHost:
         return self.folder / "trust" / ".env.Trust_2.stag"
 
     def unpack(self) -> None:
-        """Put what an operator checks out into the folder."""
+        """Put what an operator checks out into the folder, whose umask is 077."""
         for part in ("trust", "docker", "ansible"):
             shutil.copytree(
                 ROOT / part,
@@ -83,6 +83,8 @@ class TrustHost:
                 ignore=shutil.ignore_patterns(".env*", ".node-image*", "backups"),
             )
         shutil.copy(ROOT / "Makefile", self.folder / "Makefile")
+        for path in self.folder.rglob("*"):
+            path.chmod(0o700 if path.is_dir() or os.access(path, os.X_OK) else 0o600)
 
     def make_kit(self, **changes: str) -> EnvText:
         """Make the kit as ``flame-node keys new-trust`` does, and fill in what people have to."""
