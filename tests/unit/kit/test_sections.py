@@ -11,7 +11,7 @@ from flame_node_agent.config.introspection import variables
 from flame_node_agent.kit.env_text import EnvText
 from flame_node_agent.kit.sections import NAMES, SECTIONS, is_placeholder
 from flame_node_agent.kit.template import render_template
-from tests.unit.reference_pages import ROOT, assert_prose, assert_same, page, rows
+from tests.unit.reference_pages import ROOT, assert_prose, assert_same, page, rows, sections
 
 FLIPS_OWN = """
 OMOP_DB_PORT PACS_UI_PORT XNAT_PORT TRUST_DEBUG_PORT IMAGING_DEBUG_PORT DATA_ACCESS_DEBUG_PORT GRAFANA_PORT LOKI_PORT
@@ -86,13 +86,13 @@ def test_defaults_of_the_kit_are_those_of_the_settings() -> None:
 def test_whatever_is_to_be_made_has_a_placeholder_and_stands_in_the_reference() -> None:
     made = {each.name: each.value for section in SECTIONS for each in section.variables if each.make}
     assert all(is_placeholder(value) for value in made.values())
-    documented = rows(page("kit.md"))
-    assert_same({name for name in documented if not name.startswith("#")}, set(made), "kit.md")
+    documented = rows(sections(page("kit.md"))["What is made"])
+    assert_same(set(documented), set(made), "kit.md")
     for name in made:
         for cell in documented[name]:
             assert_prose(cell)
 
 
 def test_every_section_stands_in_the_reference() -> None:
-    documented = {name for name in rows(page("kit.md")) if name.startswith("#")}
+    documented = set(rows(sections(page("kit.md"))["Sections"]))
     assert_same(documented, {section.heading for section in SECTIONS}, "kit.md")
