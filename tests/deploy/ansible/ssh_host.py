@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -70,6 +71,8 @@ class SshHost:
 def ssh_host(provisioned: Target, folder: Path) -> Iterator[SshHost]:
     """Copy the system, take the trust out of it again, and start its sshd."""
     host = SshHost(folder / "root", folder)
+    if shutil.which("ssh") is None:
+        run("apt-get", "install", "-q", "-y", "--no-install-recommends", "openssh-client")
     run("cp", "-a", "-x", "--reflink=auto", provisioned.root, host.root)
     inside = Target(host.root, folder)
     inside.run("rm", "-rf", "/opt/flip", "/etc/systemd/system/flip-trust.service", "/etc/logrotate.d/flip")

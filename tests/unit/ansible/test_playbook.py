@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,13 @@ def test_requirements_are_pinned_by_hash_and_name_no_registry(name: str) -> None
     assert all("==" in package for package in packages)
     assert "://" not in text
     assert text.count("--hash=sha256:") >= len(packages)
+
+
+def test_flips_own_uv_installs_what_the_targets_install() -> None:
+    wanted = tomllib.loads((ROOT / "deploy/providers/AWS/pyproject.toml").read_text("utf-8"))
+    lines = (ANSIBLE / "requirements.in").read_text("utf-8").splitlines()
+    assert wanted["project"]["dependencies"] == [line for line in lines if line and not line.startswith("#")]
+
+
+def test_the_playbook_at_flips_place_needs_nothing_of_galaxy_either() -> None:
+    assert load(ROOT / "deploy/providers/local/requirements.yml") == load(ANSIBLE / "requirements.yml")
