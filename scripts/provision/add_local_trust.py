@@ -88,7 +88,7 @@ def provision(here: Surroundings, address: str) -> None:
         left(
             "No FL kit was fetched: AICENTRE_BUCKET_NAME and FLARE_KIT_DATE (or FLOWER_KIT_DATE) are not both given."
         )
-    if not images(here).node:
+    if not images(here).has_node:
         left(
             "No image of the node was brought. Give NODE_IMAGE_ARCHIVE=<file of docker save>, or NODE_IMAGE=<its name "
             "in a registry>, or load it on the host yourself."

@@ -10,6 +10,7 @@ from provision.image_archive import images_of
 from provision.said import Stop
 from provision.surroundings import Surroundings
 
+DEFAULT = "flame-node-agent:latest"
 NAME = re.compile(r"[a-z0-9][a-zA-Z0-9._:/@-]*")
 
 
@@ -22,6 +23,12 @@ class Images:
     node_archive: Path | None
     archives: tuple[Path, ...]
     """Those of other images, for hosts that reach no registry."""
+
+    @property
+    def has_node(self) -> bool:
+        """Whether the host is told of an image of the node, or brought the one that the stack runs by itself."""
+        carried = {name for path in self.archives for image in images_of(path) for name in image.names}
+        return bool(self.node) or DEFAULT in carried
 
     @property
     def variables(self) -> dict[str, object]:

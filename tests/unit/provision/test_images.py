@@ -104,5 +104,8 @@ def test_an_image_of_a_registry_needs_no_archive() -> None:
 def test_other_images_come_as_a_list_of_archives(tmp_path: Path) -> None:
     first, second = saved(tmp_path / "1.tar", "postgres:17"), saved(tmp_path / "2.tar", "minio:1")
     assert images(here(IMAGE_ARCHIVES=f"{first}  {second}")).archives == (first, second)
+    assert not images(here(IMAGE_ARCHIVES=str(first))).has_node
+    node = saved(tmp_path / "3.tar", "flame-node-agent:latest")
+    assert images(here(IMAGE_ARCHIVES=f"{first} {node}")).has_node
     with pytest.raises(Stop, match="IMAGE_ARCHIVES has nowhere, and there is no such file"):
         images(here(IMAGE_ARCHIVES="nowhere"))
