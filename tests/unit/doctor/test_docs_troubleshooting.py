@@ -85,7 +85,19 @@ def test_every_row_of_flips_own_table_is_there() -> None:
     assert "ansible `permission denied`" in text
 
 
-def test_the_page_about_the_doctor_leads_here_and_names_no_check_that_is_gone() -> None:
-    other = (ROOT / "docs/howto/find-out-what-is-wrong.md").read_text("utf-8")
-    shown = set(re.findall(r"^(?:\[?[a-z-]*\]? *)?[✔✘–] +([a-z-]+)  ", other, re.MULTILINE))
-    assert shown <= NAMES
+@pytest.mark.parametrize("name", ["howto/find-out-what-is-wrong.md", "tutorial/from-a-bare-host.md"])
+def test_reports_that_pages_show_have_lines_of_the_doctor_alone(name: str) -> None:
+    shown = re.findall(r"^[✔✘–] +([a-z-]+)  ", (ROOT / "docs" / name).read_text("utf-8"), re.MULTILINE)
+    assert len(shown) > 10
+    assert set(shown) <= NAMES
+
+
+def test_log_lines_that_the_tutorial_shows_are_events() -> None:
+    known = set(
+        re.findall(r"^\| `([a-z_.]+)` \|", (ROOT / "docs/reference/log-events.md").read_text(), re.MULTILINE)
+    )
+    shown = set(
+        re.findall(r'"event": "([a-z_.]+)"', (ROOT / "docs/tutorial/from-a-bare-host.md").read_text("utf-8"))
+    )
+    assert "poller.polled" in shown
+    assert shown <= known
