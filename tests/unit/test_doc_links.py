@@ -87,7 +87,7 @@ def invocations(path: Path) -> Iterator[list[str]]:
     """Every call of flame-node on a page, in words."""
     for line in code_of(path):
         for words in re.findall(r"(?<![\w/-])(?:\.venv/bin/)?flame-node ((?:--)?[a-z][^|>#\"]*)", line):
-            yield [word.rstrip(":],.") for word in words.split()]
+            yield [word.rstrip(":],.`") for word in words.split()]
 
 
 @every_page
