@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from pathlib import Path
 
 import boto3
 
 from provision.add_local_trust import check, check_host, provision, what_next
+from provision.hub_checkout import hub_folder, hub_value, make_hub
 from provision.hub_secret import aes_key_of
 from provision.playbook import is_trial
 from provision.progress import Progress
@@ -16,13 +15,8 @@ from provision.public_ip import find_public_address
 from provision.said import Stop, done, left
 from provision.secrets_manager import merge_trust, read_secret
 from provision.surroundings import ROOT, Surroundings, look_around, public_address
-from provision.trust_kit import put_value, suffix
+from provision.trust_kit import put_value, suffix, takes_results
 
-USAGE = (
-    "make full-deploy-hybrid PROD=<stag|true> HUB_DIR=<checkout of the hub> [LOCAL_TRUST_IP=<ip>] "
-    "[LOCAL_TRUST_SSH_KEY=<key>]"
-)
-HUB_MAKEFILE = "deploy/providers/AWS"
 SECRET = "FLIP_API"  # noqa: S105 -- the name of a secret, as FLIP has it
 NEEDED = ("TRUST_NAME", "TRUST_API_KEY", "AES_KEY_BASE64")
 
@@ -66,45 +60,6 @@ def deploy(here: Surroundings) -> None:
     print(what_next(here))
 
 
-def hub_folder(here: Surroundings) -> Path:
-    """Where the hub's Makefile is.
-
-    Raises:
-        Stop: PROD or HUB_DIR is missing or wrong.
-    """
-    if not here.prod:
-        raise Stop(f"PROD is missing: {USAGE}")
-    given = here.path("HUB_DIR")
-    if given is None:
-        raise Stop(f"HUB_DIR is missing: {USAGE}")
-    for folder in (given / HUB_MAKEFILE, given):
-        if (folder / "Makefile").is_file() and folder.resolve() != ROOT / HUB_MAKEFILE:
-            return folder.resolve()
-    raise Stop(f"HUB_DIR is {given}, and the hub's Makefile is neither in it nor in its {HUB_MAKEFILE}")
-
-
-def make_hub(folder: Path, target: str, prod: str) -> None:
-    """Run a target of the hub's own Makefile.
-
-    Raises:
-        Stop: it failed.
-    """
-    # Variables of this make must not reach that one by themselves.
-    environ = {
-        name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
-    }
-    if (
-        subprocess.run(
-            ["make", "-C", str(folder), target, f"PROD={prod}"], env=environ, check=False
-        ).returncode
-        != 0
-    ):
-        raise Stop(
-            f"make {target} failed in {folder}; what it said is above. The next run starts with this step again"
-        )
-    done(f"make {target} in {folder} succeeded.")
-
-
 def make_keys(here: Surroundings) -> None:
     """Have a kit, with the AES key that the hub has already.
 
@@ -125,8 +80,10 @@ def make_keys(here: Surroundings) -> None:
         f"--kit={here.kit_file}",
         f"--trust-name={name}",
     ]
-    if url := here.get("CENTRAL_HUB_API_URL"):
+    if url := here.get("CENTRAL_HUB_API_URL") or hub_value(here, "CENTRAL_HUB_API_URL"):
         command.append(f"--hub-url={url}")
+    if not takes_results(here.kit_file):
+        command.append("--without-results")
     try:
         failed = subprocess.run(command, check=False).returncode != 0
     except FileNotFoundError:

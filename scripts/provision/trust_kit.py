@@ -43,11 +43,15 @@ def read_kit(path: Path) -> dict[str, str]:
         mode = path.stat().st_mode & 0o777
         if mode & 0o077:
             raise Stop(f"{path} has mode {mode:04o}, so others can read its secrets: chmod 600 {path}")
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return parse_kit(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise Stop(f"{path} cannot be read: {error}") from None
+
+
+def parse_kit(text: str) -> dict[str, str]:
+    """The variables of a file of environment variables, but for those that still wait for a value (``<…>``)."""
     values = {}
-    for line in lines:
+    for line in text.splitlines():
         if found := LINE.match(line):
             value = found[2]
             if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
@@ -55,6 +59,11 @@ def read_kit(path: Path) -> dict[str, str]:
             if value and not value.startswith("<"):
                 values[found[1]] = value
     return values
+
+
+def takes_results(kit: Path) -> bool:
+    """Whether a kit is for a node that brings results to a FLAME hub as well; a new one for FLIP's hub is not."""
+    return kit.is_file() and re.search(r"(?m)^(HUB|MINIO)__", kit.read_text(encoding="utf-8")) is not None
 
 
 def put_value(path: Path, name: str, value: str) -> None:

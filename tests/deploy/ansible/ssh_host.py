@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.deploy.ansible.target import Target
-from tests.deploy.machine import run
+from tests.deploy.machine import run, run_again
 
 ALIAS = "trust-host"
 PASSWORD = "sentinel-of-sudo"
@@ -72,7 +72,7 @@ def ssh_host(provisioned: Target, folder: Path) -> Iterator[SshHost]:
     """Copy the system, take the trust out of it again, and start its sshd."""
     host = SshHost(folder / "root", folder)
     if shutil.which("ssh") is None:
-        run("apt-get", "install", "-q", "-y", "--no-install-recommends", "openssh-client")
+        run_again("apt-get", "install", "-q", "-y", "--no-install-recommends", "openssh-client")
     run("cp", "-a", "-x", "--reflink=auto", provisioned.root, host.root)
     inside = Target(host.root, folder)
     inside.run("rm", "-rf", "/opt/flip", "/etc/systemd/system/flip-trust.service", "/etc/logrotate.d/flip")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.deploy.ansible.tools import Ran, Tools
-from tests.deploy.machine import ROOT, base_root, run
+from tests.deploy.machine import ROOT, base_root, run, run_again
 
 ANSIBLE = ROOT / "ansible"
 
@@ -60,8 +60,10 @@ def bare_system(folder: Path) -> Iterator[Target]:
     (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
     (root / "usr/sbin/policy-rc.d").chmod(0o755)
     shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
-    run("chroot", root, "apt-get", "update", "-q")
-    run("chroot", root, "apt-get", "install", "-q", "-y", "--no-install-recommends", "python3-apt")
+    # Mirrors have bad moments.
+    (root / "etc/apt/apt.conf.d/80retries").write_text('Acquire::Retries "5";\n')
+    run_again("chroot", root, "apt-get", "update", "-q")
+    run_again("chroot", root, "apt-get", "install", "-q", "-y", "--no-install-recommends", "python3-apt")
     inventory = folder / "hosts.json"
     # A copy, with what must not be copied along in it, and no other hand at work.
     stack = Path(shutil.copytree(ROOT / "trust", folder / "trust"))

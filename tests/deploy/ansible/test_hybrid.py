@@ -57,6 +57,7 @@ def hub(tmp_path: Path) -> Path:
         "full-deploy deploy-centralhub:\n\t@! grep -qx $@ broken\n\t@echo $@ PROD=$(PROD) >>made\n"
     )
     (folder / "broken").touch()
+    (tmp_path / "hub/.env.stag").write_text("CENTRAL_HUB_API_URL=https://hub.example/api\n")
     return tmp_path / "hub"
 
 
@@ -106,7 +107,6 @@ def deploy(
         "KIT": tmp_path.name,
         "KIT_FILE": str(tmp_path / "kit"),
         "TRUST_NAME": "Trust_2",
-        "CENTRAL_HUB_API_URL": "https://hub.example/api",
         "HUB_DIR": str(hub),
         "PUBLIC_IP_URL": address_service,
         "LOCAL_TRUST_INVENTORY": str(provisioned.target.inventory),
@@ -146,6 +146,9 @@ def test_it_goes_on_wherever_it_was_ended_and_spares_other_trusts(
     kit = values(tmp_path / "kit")
     assert keys == {kit["TRUST_API_KEY"]}, "the trust's key was made more than once"
     assert (tmp_path / "kit").stat().st_mode & 0o777 == 0o600
+    assert kit["CENTRAL_HUB_API_URL"] == "https://hub.example/api"
+    assert "MINIO__ENDPOINT" not in kit, "a trust of FLIP's hub alone takes no results to another"
+    assert not [name for name, value in kit.items() if value.startswith("<")], "it could not be started"
     assert kit["AES_KEY_BASE64"] == AES_KEY, "the hub's other trusts depend on its key"
     merged = tools.python(SHOW_SECRET, amazon)
     own = hashlib.sha256(kit["TRUST_API_KEY"].encode()).hexdigest()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.deploy.machine import ROOT, run
+from tests.deploy.machine import ROOT, run, run_again
 
 LOCK = ROOT / "ansible/requirements-test.lock"
 
@@ -70,7 +70,7 @@ def make_tools(folder: Path) -> Tools:
     done = folder / ".tests-installed"
     if not done.exists() or done.read_text() != LOCK.read_text():
         run(run(ROOT / "scripts/find-python").strip(), "-m", "venv", "--clear", folder)
-        run(folder / "bin/pip", "install", "--quiet", "--require-hashes", "-r", LOCK, seconds=1200)
+        run_again(folder / "bin/pip", "install", "--quiet", "--require-hashes", "-r", LOCK)
         done.write_text(LOCK.read_text())
     (folder / ".installed").touch()
     return Tools(folder)
