@@ -124,18 +124,17 @@ class TestEveryService:
 @pytest.mark.parametrize("service", [*SERVICES[1:], "bucket"])
 class TestWithoutAWayOut:
     def test_reaches_no_address_outside(self, trust: TrustHost, outside: Outside, service: str) -> None:
-        for address, port in ((outside.address("hub"), 8000), ("192.0.2.1", 443), (METADATA, 80)):
-            assert not _reaches(trust, service, address, port), address
-
-    def test_has_no_default_route(self, trust: TrustHost, service: str) -> None:
-        routes = [line.split() for line in trust.inside(service, "cat", "/proc/net/route").splitlines()[1:]]
-        assert routes
-        assert "00000000" not in {route[1] for route in routes}
+        doors = ((outside.address("hub"), 8000), ("192.0.2.1", 443), (METADATA, 80))
+        tries = " & ".join(f"({_CONNECT.format(address=address, port=port)})" for address, port in doors)
+        said = trust.inside(service, "bash", "-c", f"{tries} & wait", check=False)
+        assert said.count("unreachable") == len(doors), said
 
     def test_is_told_no_name_from_outside(self, trust: TrustHost, outside: Outside, service: str) -> None:
         assert "postgres" in trust.inside(service, "getent", "hosts", "postgres")
-        for name in ("hub", "issuer", "deb.debian.org"):
-            assert trust.inside(service, "getent", "hosts", name, check=False).strip() == "", name
+        # An answer would come at once; that there is none takes the resolver's whole patience.
+        names = ("hub", "issuer", "deb.debian.org")
+        asked = " & ".join(f"timeout 5 getent hosts {name}" for name in names)
+        assert trust.inside(service, "sh", "-c", f"{asked} & wait", check=False).strip() == ""
 
 
 def test_a_job_without_network_has_nothing_but_itself(trust: TrustHost) -> None:

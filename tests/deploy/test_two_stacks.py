@@ -12,12 +12,16 @@ PORTS = {"trust-api": 8000, "data-access-api": 8000, "postgres": 5432, "minio": 
 
 def _knock(trust: TrustHost) -> str:
     """A command that tries the port of every service of a trust, at its address inside."""
-    tries = [
-        f'timeout 3 bash -c "exec 3<>/dev/tcp/{network["IPAddress"]}/{PORTS[name]}" 2>/dev/null || echo unreachable'
+    inside = f"{trust.stack}_internal"
+    addresses = {
+        name: each["NetworkSettings"]["Networks"][inside]["IPAddress"]
         for name, each in trust.containers().items()
-        for network in [each["NetworkSettings"]["Networks"][f"{trust.stack}_internal"]]
-    ]
-    return "; ".join(tries)
+    }
+    tries = (
+        f'(timeout 5 bash -c "exec 3<>/dev/tcp/{address}/{PORTS[name]}" 2>/dev/null || echo unreachable)'
+        for name, address in addresses.items()
+    )
+    return " & ".join(tries) + " & wait"
 
 
 def test_a_second_stack_stands_beside_the_first(
