@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from flame_node_agent.doctor.ground import Ground
-from flame_node_agent.hub.proxies import proxy_routes
+from flame_node_agent.hub.proxies import is_nearby, proxy_routes
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -47,6 +47,8 @@ def proxy_for(url: str, known: Mapping[str, str | None]) -> str | None:
     """The proxy that a request to ``url`` takes; None when it goes directly."""
     parts = urlsplit(url)
     host = parts.hostname or ""
+    if is_nearby(host):
+        return None
     for pattern, proxy in known.items():
         exempt = pattern.removeprefix("all://").strip("[]")
         if proxy is None and (exempt == host or (exempt.startswith("*") and _is_below(host, exempt[1:]))):

@@ -9,6 +9,7 @@ import httpcore
 import httpx
 
 from flame_node_agent.hub.duplex import ListeningBackend
+from flame_node_agent.hub.proxies import is_nearby
 
 LIMITS = httpx.Limits(
     max_connections=100,
@@ -27,6 +28,21 @@ class HubConnections(httpx.AsyncHTTPTransport):
         super().__init__(verify=tls, limits=LIMITS, proxy=proxy, trust_env=False)
         # httpx has no parameter for the network backend, so its pool is replaced by one that has ours.
         self._pool = _direct(tls) if proxy is None else _through(proxy, tls)
+
+
+class Outside(httpx.AsyncBaseTransport):
+    """The way through a proxy, but for the servers of the node's own network: those are asked directly."""
+
+    def __init__(self, direct: HubConnections, proxied: HubConnections) -> None:
+        self._direct = direct
+        self._proxied = proxied
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        way = self._direct if is_nearby(request.url.host) else self._proxied
+        return await way.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._proxied.aclose()
 
 
 def _direct(tls: ssl.SSLContext) -> httpcore.AsyncConnectionPool:

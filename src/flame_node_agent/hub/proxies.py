@@ -31,6 +31,14 @@ def proxy_routes(settings: ProxySettings) -> dict[str, str | None]:
     return routes
 
 
+def is_nearby(host: str) -> bool:
+    """Whether a host is on the node's own network: a name without a dot, such as ``keycloak`` in a stack of containers.
+
+    No proxy outside knows such names.
+    """
+    return "." not in host and ":" not in host
+
+
 def _from_settings(settings: ProxySettings) -> dict[str, str]:
     http, https = settings.http_url or settings.https_url, settings.https_url or settings.http_url
     if http is None or https is None:

@@ -11,7 +11,7 @@ from flame_node_agent import __version__
 from flame_node_agent.config.shared import SharedSettings
 from flame_node_agent.errors import HubCredentialsRefused, HubRefused, HubUnexpected
 from flame_node_agent.hub.exchange import exchange
-from flame_node_agent.hub.pools import HubConnections
+from flame_node_agent.hub.pools import HubConnections, Outside
 from flame_node_agent.hub.proxies import proxy_routes
 from flame_node_agent.hub.tls import tls_context
 
@@ -38,11 +38,12 @@ class Transport:
         return self._clients[base_url]
 
     def _make_client(self, base_url: str) -> httpx.AsyncClient:
+        direct = HubConnections(self._tls)
         return httpx.AsyncClient(
             base_url=base_url,
-            transport=HubConnections(self._tls),
+            transport=direct,
             mounts={
-                pattern: HubConnections(self._tls, proxy) if proxy is not None else None
+                pattern: Outside(direct, HubConnections(self._tls, proxy)) if proxy is not None else None
                 for pattern, proxy in self._routes.items()
             },
             trust_env=False,  # proxy_routes has read what the environment says

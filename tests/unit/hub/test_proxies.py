@@ -94,6 +94,19 @@ async def test_without_settings_the_environment_names_the_proxy(
     assert len(proxy.lines) == 1
 
 
+async def test_servers_of_the_nodes_own_network_are_asked_directly(open_transport: Open) -> None:
+    async with (
+        serving(hello) as server,
+        proxied() as (proxy, address),
+        open_transport(PROXY__HTTPS_URL=f"http://{address}") as transport,
+    ):
+        keycloak = server.url.replace("127.0.0.1", "localhost")
+        assert await transport.get_json(keycloak) == {"cookie": None}
+        assert await transport.get_json("http://keycloak.hospital.example/") == {"through": "proxy"}
+
+    assert len(proxy.lines) == 1
+
+
 async def test_settings_win_over_the_environment(
     open_transport: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
