@@ -98,7 +98,7 @@ class Engine:
         _clear_away(self.directory)
         if self._firewall is not None:
             self._firewall.put_back()
-            assert self._firewall.changes() == []
+            assert not (remains := self._firewall.remains()), f"left on the machine: {remains}"
 
     def __enter__(self) -> Engine:
         self.start()

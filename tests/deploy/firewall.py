@@ -35,15 +35,15 @@ class Firewall:
         """What a run has written down that was killed; such a file is root's own, in a folder of this start."""
         return pickle.loads(_KEPT.read_bytes()) if _KEPT.exists() else None
 
-    def changes(self) -> list[str]:
-        """What is otherwise now."""
+    def remains(self) -> list[str]:
+        """What has come since and is still there. Rules that another engine has left and this one removed do not count."""
         rules = [
             f"{program} -t {table} {rule}"
             for (program, table), before in self._rules.items()
-            for rule in set(before) ^ set(_rules(program, table))
+            for rule in set(_rules(program, table)) - set(before)
         ]
         forwarding = [str(path) for path, value in self._forwarding.items() if path.read_text() != value]
-        return [*rules, *sorted(_bridges() ^ self._bridges), *forwarding]
+        return [*rules, *sorted(_bridges() - self._bridges), *forwarding]
 
     def put_back(self) -> None:
         """Remove rules, chains and bridges that were not there, and set what has been set otherwise."""

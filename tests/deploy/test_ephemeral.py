@@ -55,7 +55,7 @@ class Ephemeral:
         """What a browser on this machine is given; nothing while nobody answers."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
-                return str(answer.read().decode())
+                return str(answer.read().decode(errors="replace"))
         except OSError:
             return ""
 
