@@ -36,7 +36,7 @@ class Firewall:
         return pickle.loads(_KEPT.read_bytes()) if _KEPT.exists() else None
 
     def remains(self) -> list[str]:
-        """What has come since and is still there. Rules that another engine has left and this one removed do not count."""
+        """What has come since and is still there; rules of another engine that this one has removed do not count."""
         rules = [
             f"{program} -t {table} {rule}"
             for (program, table), before in self._rules.items()
