@@ -31,10 +31,12 @@ async def check_dns(ground: Ground) -> Finding:
     if not missing:
         return ok(f"{', '.join(wanted)}: found" if wanted else "no names are needed")
     names = ", ".join(f"{endpoint.host} ({endpoint.what})" for endpoint in missing)
-    return failed(
-        f"no address for {names}",
-        "check the spelling and the name server of this host; services of the trust have names while they run",
-    )
+    own = {endpoint.host for endpoint in inside(ground)}
+    if all(endpoint.host in own for endpoint in missing):
+        do = "a service of the trust has a name only while it runs: `make up-local-trust`; else correct its address"
+    else:
+        do = "check the spelling, and the name server of this host"
+    return failed(f"no address for {names}", do)
 
 
 def _first_hops(ground: Ground, known: Mapping[str, str | None]) -> list[Endpoint]:

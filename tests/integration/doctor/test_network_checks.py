@@ -23,6 +23,11 @@ async def test_names_that_are_found_and_one_that_is_not(examined: Examined) -> N
     assert_wrong(findings["dns"], "hub.nowhere.invalid (the hub)", "name server")
 
 
+async def test_a_name_within_the_trust_is_there_while_the_service_runs(examined: Examined) -> None:
+    findings = await examined(POSTGRES__HOST="postgres.nowhere.invalid")
+    assert_wrong(findings["dns"], "postgres.nowhere.invalid (database)", "only while it runs")
+
+
 async def test_behind_a_proxy_only_the_proxys_name_is_needed(examined: Examined) -> None:
     findings = await examined(
         CENTRAL_HUB_API_URL="http://hub.nowhere.invalid", PROXY__HTTP_URL="http://localhost:9"
