@@ -27,6 +27,14 @@ def test_every_target_is_told() -> None:
     assert_same(set(told("Targets")), set(phony.split()), PAGE)
 
 
+def test_every_command_at_flips_place_is_told() -> None:
+    (phony,) = re.findall(
+        r"^\.PHONY: (.+)$", (ROOT / "deploy/providers/AWS/Makefile").read_text("utf-8"), re.MULTILINE
+    )
+    section = sections(page(PAGE))["FLIP's commands at FLIP's place"]
+    assert_same(set(re.findall(r"`make ([a-z-]+)`", section)), set(phony.split()) - {"help"}, PAGE)
+
+
 def test_every_target_has_a_line_in_the_help() -> None:
     for target in told("Targets"):
         assert re.search(rf"^{target}:.*## \w", targets_file(), re.MULTILINE), target
