@@ -13,7 +13,7 @@ TRUST := $(MAKE) --no-print-directory -C trust
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo dev test lint bench bench-quick lock clean image sbom test-deploy \
-    up-local-trust down-local-trust restart-local-trust logs-local-trust status-local-trust doctor-local-trust \
+    up-local-trust stop-local-trust down-local-trust restart-local-trust logs-local-trust status-local-trust doctor-local-trust \
     upgrade-local-trust rollback-local-trust backup-local-trust restore-local-trust check-local-trust
 
 help: ## List the commands
@@ -58,6 +58,9 @@ sbom: ## Write sbom.cdx.json: every Python package of NODE_IMAGE
 
 # A trust on premises: the commands are trust/Makefile's own, and are forwarded.
 up-local-trust: ## Start the trust, or bring it to what the kit says now
+	@$(TRUST) $@
+
+stop-local-trust: ## Stop the services; containers, their logs and data stay
 	@$(TRUST) $@
 
 down-local-trust: ## Stop the trust; data stay

@@ -1,5 +1,5 @@
 #!/bin/sh
-# One step on a stack that is there: down, restart, logs, status or config. The Makefile calls it.
+# One step on a stack that is there: stop, down, restart, logs, status or config. The Makefile calls it.
 set -eu
 # shellcheck source=trust/scripts/refuse.sh
 . scripts/refuse.sh
@@ -18,6 +18,16 @@ need_containers() {
 # Compose finds a stack by its name, so these need no kit.
 by_name() {
     docker compose --project-name "$STACK" "$@"
+}
+
+# The containers stay, with their logs; up starts them again.
+stop() {
+    if [ -z "$(containers)" ]; then
+        echo "The trust $STACK does not run."
+        return
+    fi
+    by_name stop
+    echo "The trust's services are stopped. Their containers and logs stay; make up-local-trust starts them."
 }
 
 down() {
@@ -41,6 +51,7 @@ networks() {
 
 [ "$1" = config ] || docker version >/dev/null 2>&1 || refuse "The Docker engine does not answer." "make check-local-trust says why."
 case "$1" in
+stop) stop ;;
 down) down ;;
 restart)
     need_containers

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import time
 
 import pytest
 
@@ -98,9 +101,8 @@ def test_compose_is_new_enough(provisioned: Provisioned) -> None:
     assert (int(major), int(minor)) >= (2, 24)
 
 
-def test_containers_cannot_gain_privileges_nor_fill_the_disk_with_logs(provisioned: Provisioned) -> None:
+def test_containers_cannot_fill_the_disk_with_logs(provisioned: Provisioned) -> None:
     settings = json.loads(provisioned.target.path("/etc/docker/daemon.json").read_text())
-    assert settings["no-new-privileges"] is True
     assert settings["log-opts"] == {"max-size": "10m", "max-file": "5"}
 
 
@@ -114,6 +116,14 @@ def test_stack_and_firewall_come_up_at_boot(provisioned: Provisioned) -> None:
     assert "Environment=PROD=stag\nEnvironment=KIT=Trust_2\n" in unit
 
 
+@pytest.mark.parametrize("unit", ["flip-trust", "flip-firewall"])
+def test_systemd_finds_nothing_wrong_in_the_units(provisioned: Provisioned, unit: str) -> None:
+    said = provisioned.target.run(
+        "sh", "-c", f"systemd-analyze verify --man=no /etc/systemd/system/{unit}.service 2>&1"
+    )
+    assert [line for line in said.splitlines() if "/etc/systemd/system" in line] == []
+
+
 def test_security_updates_are_all_that_installs_itself(provisioned: Provisioned) -> None:
     shown = provisioned.target.run("apt-config", "dump", "Unattended-Upgrade::Origins-Pattern")
     assert re.findall(r'"(.+)";', shown) == [
@@ -125,8 +135,17 @@ def test_security_updates_are_all_that_installs_itself(provisioned: Provisioned)
     }
 
 
+def test_the_distributions_engine_is_not_upgraded_unattended(provisioned: Provisioned) -> None:
+    shown = provisioned.target.run("apt-config", "dump", "Unattended-Upgrade::Package-Blacklist")
+    assert re.findall(r'"(.+)";', shown) == [r"^docker\.io$", "^containerd$", "^runc$"]
+
+
 def test_logs_of_files_are_rotated(provisioned: Provisioned) -> None:
-    provisioned.target.run("logrotate", "--debug", "/etc/logrotate.d/flip")
+    log = provisioned.target.path("/opt/flip/xnat-data/tomcat_logs/xnat.log")
+    log.write_text("a line\n")
+    os.chown(log, 1001, 1001)
+    provisioned.target.run("logrotate", "--force", "/etc/logrotate.d/flip")
+    assert provisioned.target.ownership("/opt/flip/xnat-data/tomcat_logs/xnat.log.1") == ("1001:1001", "0644")
 
 
 def test_the_firewall_lets_nothing_in_but_ssh(provisioned: Provisioned) -> None:
@@ -134,6 +153,51 @@ def test_the_firewall_lets_nothing_in_but_ssh(provisioned: Provisioned) -> None:
     assert "policy drop;" in rules
     assert re.findall(r"tcp dport (\d+) accept", rules) == ["22"]
     assert "flush" not in rules, "rules of Docker would be lost"
+
+
+def test_docker_from_snap_is_refused_with_what_to_do(provisioned: Provisioned, tools: Tools) -> None:
+    snap = provisioned.target.path("/snap/bin/docker")
+    snap.parent.mkdir(parents=True)
+    snap.touch()
+    try:
+        ran = provisioned.target.play(tools, "--tags=docker")
+    finally:
+        shutil.rmtree(snap.parents[1])
+    assert ran.code != 0
+    assert "sudo snap remove docker" in ran.output
+
+
+def test_a_user_who_is_there_keeps_group_and_shell(provisioned: Provisioned, tools: Tools) -> None:
+    target = provisioned.target
+    target.run("useradd", "--gid", "users", "--shell", "/usr/sbin/nologin", "operator")
+    before = target.run("getent", "passwd", "operator")
+    told = ("--tags=dirs", "-e", "flip_user=operator", "-e", "flip_dir=/srv/other")
+    ran = target.play(tools, *told)
+    assert ran.code == 0, ran.output
+    assert target.run("getent", "passwd", "operator") == before
+    assert target.ownership("/srv/other/data") == ("operator:users", "0755")
+    assert "operator" not in target.run("getent", "group")
+
+
+def test_what_a_run_that_was_cut_has_left_behind_is_removed(provisioned: Provisioned, tools: Tools) -> None:
+    folder = provisioned.target.path("/root/.ansible/tmp")
+    for name in ("ansible-tmp-1-cut", "ansible-tmp-2-runs"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / ".source").write_text("TRUST_API_KEY=a\n")
+    earlier = time.time() - 7200
+    os.utime(folder / "ansible-tmp-1-cut", (earlier, earlier))
+    assert provisioned.target.play(tools, "--tags=dirs").code == 0
+    assert [path.name for path in folder.glob("ansible-tmp-[12]-*")] == ["ansible-tmp-2-runs"]
+    shutil.rmtree(folder / "ansible-tmp-2-runs")
+
+
+def test_a_run_with_one_tag_brings_what_ansible_reads_the_packages_with(
+    provisioned: Provisioned, tools: Tools
+) -> None:
+    provisioned.target.run("dpkg", "--purge", "--force-depends", "python3-apt")
+    ran = provisioned.target.play(tools, "--tags=time")
+    assert ran.code == 0, ran.output
+    assert "install ok installed" in provisioned.target.run("dpkg", "--status", "python3-apt")
 
 
 def test_settings_of_the_engine_that_are_there_are_kept(provisioned: Provisioned, tools: Tools) -> None:

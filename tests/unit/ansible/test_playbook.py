@@ -163,3 +163,38 @@ def test_flips_own_uv_installs_what_the_targets_install() -> None:
 
 def test_the_playbook_at_flips_place_needs_nothing_of_galaxy_either() -> None:
     assert load(ROOT / "deploy/providers/local/requirements.yml") == load(ANSIBLE / "requirements.yml")
+
+
+def test_a_restart_of_docker_does_not_end_the_stack_and_a_stop_keeps_its_logs() -> None:
+    unit = (ANSIBLE / "roles/flip_trust_stack/templates/flip-trust.service.j2").read_text("utf-8")
+    for tied in ("Requires=", "BindsTo=", "PartOf="):
+        assert f"\n{tied}" not in unit
+    assert "\nWants=docker.service " in unit
+    assert "\nAfter=docker.service " in unit
+    assert "\nExecStop=/usr/bin/make stop-local-trust\n" in unit
+
+
+def test_a_unit_waits_for_its_own_kit_alone() -> None:
+    unit = (ANSIBLE / "roles/flip_trust_stack/templates/flip-trust.service.j2").read_text("utf-8")
+    conditions = re.findall(r"^Condition(\w+)=(.+)$", unit, re.MULTILINE)
+    assert [kind for kind, _ in conditions] == ["PathExists"] * 2
+    assert all(path.startswith("|") and "*" not in path for _, path in conditions), "either will do"
+
+
+def test_a_user_who_is_there_is_never_changed() -> None:
+    for path in TASK_FILES:
+        for task in tasks(path):
+            if "ansible.builtin.user" in task:
+                assert task["when"] == "flip_user_group.stdout | length == 0"
+
+
+def test_the_engine_is_not_upgraded_unattended() -> None:
+    held = load(ANSIBLE / "roles/flip_security_updates/defaults/main.yml")["flip_security_updates_held"]
+    engines = load(ANSIBLE / "roles/flip_docker/vars/main.yml")["flip_docker_distribution_packages"].values()
+    assert {"docker.io", "containerd", "runc"} <= set(held)
+    assert all(set(held) & set(packages) for packages in engines)
+
+
+def test_nothing_is_asked_of_containers_of_other_stacks() -> None:
+    daemon = load(ANSIBLE / "roles/flip_docker/defaults/main.yml")["flip_docker_daemon"]
+    assert set(daemon) == {"log-driver", "log-opts"}, "bounds for logs alone"

@@ -203,7 +203,7 @@ class TestWhatIsAskedOfAStack:
         assert "There is no service nonsense." in said
         assert "There are: trust-api" in said
 
-    @pytest.mark.parametrize("target", ["restart", "logs", "status", "down"])
+    @pytest.mark.parametrize("target", ["restart", "logs", "status", "stop", "down"])
     def test_an_engine_that_does_not_answer(self, operator: Operator, target: str) -> None:
         code, said = operator.make(f"{target}-local-trust", ENGINE="")
         assert code != 0
@@ -219,6 +219,16 @@ class TestWhatIsAskedOfAStack:
     def test_going_down_twice_is_no_failure(self, operator: Operator) -> None:
         code, said = operator.make("down-local-trust")
         assert (code, said) == (0, "The trust trust-local does not run.\n")
+
+    def test_stopping_leaves_the_containers_with_their_logs(self, operator: Operator) -> None:
+        code, said = operator.make("stop-local-trust", STATES=WELL)
+        assert code == 0, said
+        assert "make up-local-trust starts them" in said
+        assert operator.called("compose --project-name trust-local stop ")
+        assert not operator.called(" down ")
+
+    def test_stopping_what_does_not_run_is_no_failure(self, operator: Operator) -> None:
+        assert operator.make("stop-local-trust") == (0, "The trust trust-local does not run.\n")
 
     def test_a_network_that_others_are_in_is_told_and_the_trust_is_down(self, operator: Operator) -> None:
         Path(f"{operator.calls}.down").touch()
