@@ -12,7 +12,7 @@ if [ "${BACKUP:-}" = no ]; then
     echo "No backup, as BACKUP=no says."
     exit 0
 fi
-[ -f "$KIT_FILE" ] || refuse "There is no kit $KIT_FILE in $(pwd)." "Name the one that the trust runs with: KIT_FILE=…"
+[ -f "$KIT_FILE" ] || refuse_without_kit "Name the one that the trust runs with: KIT_FILE=…"
 [ -n "$(compose ps --quiet postgres)" ] || refuse "The trust's database does not run." "make up-local-trust starts it."
 name="$STACK-${BACKUP_LABEL:+$BACKUP_LABEL-}$(date -u +%Y%m%dT%H%M%SZ)"
 folder="$BACKUP_DIR/$name"

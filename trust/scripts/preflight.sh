@@ -39,7 +39,7 @@ check_engine() {
 }
 
 check_kit_file() {
-    [ -f "$KIT_FILE" ] || refuse "There is no kit $KIT_FILE in $(pwd)." \
+    [ -f "$KIT_FILE" ] || refuse_without_kit \
         "Make it with: flame-node keys new-trust --kit $(pwd)/$KIT_FILE (or name another with KIT=)."
     mode=$(stat -L -c %a "$KIT_FILE")
     [ "$mode" = 600 ] || refuse "The kit $KIT_FILE has mode $mode, so others may read its keys." "chmod 600 $KIT_FILE"
@@ -118,7 +118,7 @@ check_readable() {
     case "$policy" in /etc/flame-node/*) ;; *) return 0 ;; esac
     folder="${POLICY_DIR:-policy}"
     file="$folder/${policy#/etc/flame-node/}"
-    [ -e "$file" ] || [ ! -x "$folder" ] || refuse "There is no $file, which ACCESS_POLICY_FILE of $KIT_FILE names." \
+    [ -e "$file" ] || { [ -d "$folder" ] && [ ! -x "$folder" ]; } || refuse "There is no $file, which ACCESS_POLICY_FILE of $KIT_FILE names." \
         "Put the trust's access policy there, or leave ACCESS_POLICY_FILE empty."
     closed=$(find "$folder" "$file" -prune \( -type d ! -perm -005 -o -type f ! -perm -004 \) 2>/dev/null | head -n 1)
     [ -z "$closed" ] || refuse "data-access-api runs as user 10001, who may not read $closed." "chmod a+rX $folder $file"

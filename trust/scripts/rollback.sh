@@ -4,6 +4,8 @@
 set -eu
 # shellcheck source=trust/scripts/refuse.sh
 . scripts/refuse.sh
+# shellcheck source=trust/scripts/compose.sh
+. scripts/compose.sh
 
 runs=$(docker inspect --format '{{.Config.Image}}' "$TRUST_API_CONTAINER" 2>/dev/null) || runs=none
 if [ -z "${BACKUP:-}" ]; then

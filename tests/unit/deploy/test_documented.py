@@ -56,7 +56,7 @@ def variables_of_scripts() -> set[str]:
     text = "\n".join(path.read_text("utf-8") for path in SCRIPTS)
     text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
     own = set(re.findall(r"(?:^|;|\bthen|\bdo)\s*([A-Z][A-Z0-9_]*)=", text, re.MULTILINE))
-    own -= {"WAIT_SECONDS", "BACKUP", "NODE_IMAGE"}  # what was given is only completed
+    own -= {"WAIT_SECONDS", "BACKUP", "BACKUP_DIR", "NODE_IMAGE"}  # what was given is only completed
     text = re.sub(r"sh -c '[^']*'", "", text)
     return set(re.findall(r"(?<!\\)\$\{?([A-Z][A-Z0-9_]*)", text)) - own
 

@@ -81,6 +81,29 @@ def test_a_kit_with_another_mode_than_0600_is_refused(operator: Operator, mode: 
     assert "chmod 600 .env.Trust_2.stag" in said
 
 
+@pytest.mark.parametrize("target", ["up-local-trust", "check-local-trust", "backup-local-trust"])
+def test_a_kit_of_another_environment_is_named_with_what_chooses_it(operator: Operator, target: str) -> None:
+    (operator.folder / ".env.Trust_2.stag.before-rotation").touch()
+    code, said = operator.make(target, PROD="")
+    assert code != 0
+    assert "There is no kit .env.Trust_2.development" in said
+    assert "\n  There is .env.Trust_2.stag: PROD=stag make …\n" in said
+    assert "rotation" not in said
+
+
+def test_a_kit_of_another_trust_is_named_with_what_chooses_it(operator: Operator) -> None:
+    operator.kit.rename(operator.folder / ".env.Trust_7.production")
+    assert "There is .env.Trust_7.production: KIT=Trust_7 PROD=true make …" in operator.refused()
+    operator.kit.touch()
+    operator.kit.rename(operator.folder / ".env.Trust_7")
+    assert "There is .env.Trust_7: KIT=Trust_7 make …" in operator.refused()
+
+
+def test_where_there_is_no_kit_at_all_none_is_named(operator: Operator) -> None:
+    operator.kit.unlink()
+    assert "There is ." not in operator.refused()
+
+
 def test_placeholders_are_refused_by_name(operator: Operator) -> None:
     operator.write()
     said = operator.refused()
