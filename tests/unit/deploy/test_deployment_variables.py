@@ -19,7 +19,9 @@ GIVEN_TO_MAKE_ALONE = {
 }
 """What chooses the kit, is meant for one command, or for another Compose file."""
 
-(NAMES,) = re.findall(r'^DEPLOYMENT_VARIABLES="([^"]+)"', (TRUST / "scripts/compose.sh").read_text(), re.M)
+(NAMES,) = re.findall(
+    r'^DEPLOYMENT_VARIABLES="([^"]+)"', (TRUST / "scripts/compose.sh").read_text(), re.MULTILINE
+)
 SHOWS_ALL = '#!/bin/sh\nenv\necho arguments: "$@"\n'
 
 
