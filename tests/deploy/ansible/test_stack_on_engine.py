@@ -120,5 +120,11 @@ def test_the_unit_starts_and_stops_what_ansible_has_copied(deployed: tuple[Carri
     }
     host.unit("ExecStop")
     assert host.stack.containers() == {}
-    volumes = host.stack.engine.docker("volume", "ls", "--quiet", "--filter", "name=^trust-local_").split()
-    assert "trust-local_postgres" in volumes, "stopping must not lose data"
+    of_stack = ("--quiet", "--filter", "label=com.docker.compose.project=trust-local")
+    assert host.stack.engine.docker("ps", "--all", *of_stack).split(), (
+        "with the containers, their logs would go"
+    )
+    host.stack.make("down-local-trust", own_image=False)
+    assert host.stack.engine.docker("ps", "--all", *of_stack).split() == []
+    volumes = host.stack.engine.docker("volume", "ls", *of_stack).split()
+    assert "trust-local_postgres" in volumes, "taking the stack down must not lose data"
