@@ -11,10 +11,12 @@ from flame_node_agent.doctor.host_facts import Container, HostFacts
 UP = "make up-local-trust"
 JOBS = frozenset({"bucket", "objects-owner"})
 """Services that end by themselves when they have done their work."""
-NODE_SERVICES = ("trust-api", "data-access-api")
+NODE_SERVICES = ("trust-api", "data-access-api", "omop-relay")
+"""Services that run the node's own image, as far as the kit asks for them."""
 MEMORY = {
     "trust-api": "NODE_MEMORY",
     "data-access-api": "NODE_MEMORY",
+    "omop-relay": "NODE_MEMORY",
     "postgres": "POSTGRES_MEMORY",
     "omop-db": "OMOP_MEMORY",
     "minio": "S3_MEMORY",
