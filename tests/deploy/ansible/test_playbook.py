@@ -72,7 +72,15 @@ def test_directories_of_the_trust_belong_to_its_user(provisioned: Provisioned, p
 
 @pytest.mark.parametrize("path", OF_XNAT)
 def test_directories_of_xnat_belong_to_xnat(provisioned: Provisioned, path: str) -> None:
-    assert provisioned.target.ownership(path) == ("1001:1001", "0755")
+    assert provisioned.target.ownership(path) == ("flip-xnat:flip-xnat", "0755")
+    assert (provisioned.target.path(path).stat().st_uid, provisioned.target.path(path).stat().st_gid) == (
+        1001,
+        1001,
+    )
+
+
+def test_xnats_user_cannot_log_in(provisioned: Provisioned) -> None:
+    assert provisioned.target.run("getent", "passwd", "flip-xnat").strip().endswith(":/usr/sbin/nologin")
 
 
 def test_the_kit_is_its_owners_alone_and_never_shown(provisioned: Provisioned) -> None:
@@ -145,7 +153,10 @@ def test_logs_of_files_are_rotated(provisioned: Provisioned) -> None:
     log.write_text("a line\n")
     os.chown(log, 1001, 1001)
     provisioned.target.run("logrotate", "--force", "/etc/logrotate.d/flip")
-    assert provisioned.target.ownership("/opt/flip/xnat-data/tomcat_logs/xnat.log.1") == ("1001:1001", "0644")
+    assert provisioned.target.ownership("/opt/flip/xnat-data/tomcat_logs/xnat.log.1") == (
+        "flip-xnat:flip-xnat",
+        "0644",
+    )
 
 
 def test_the_firewall_lets_nothing_in_but_ssh(provisioned: Provisioned) -> None:
@@ -169,14 +180,14 @@ def test_docker_from_snap_is_refused_with_what_to_do(provisioned: Provisioned, t
 
 def test_a_user_who_is_there_keeps_group_and_shell(provisioned: Provisioned, tools: Tools) -> None:
     target = provisioned.target
-    target.run("useradd", "--gid", "users", "--shell", "/usr/sbin/nologin", "operator")
-    before = target.run("getent", "passwd", "operator")
-    told = ("--tags=dirs", "-e", "flip_user=operator", "-e", "flip_dir=/srv/other")
+    target.run("useradd", "--gid", "users", "--shell", "/usr/sbin/nologin", "warden")
+    before = target.run("getent", "passwd", "warden")
+    told = ("--tags=dirs", "-e", "flip_user=warden", "-e", "flip_dir=/srv/other")
     ran = target.play(tools, *told)
     assert ran.code == 0, ran.output
-    assert target.run("getent", "passwd", "operator") == before
-    assert target.ownership("/srv/other/data") == ("operator:users", "0755")
-    assert "operator" not in target.run("getent", "group")
+    assert target.run("getent", "passwd", "warden") == before
+    assert target.ownership("/srv/other/data") == ("warden:users", "0755")
+    assert "warden" not in target.run("getent", "group")
 
 
 def test_what_a_run_that_was_cut_has_left_behind_is_removed(provisioned: Provisioned, tools: Tools) -> None:

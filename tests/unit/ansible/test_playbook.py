@@ -185,7 +185,9 @@ def test_a_user_who_is_there_is_never_changed() -> None:
     for path in TASK_FILES:
         for task in tasks(path):
             if "ansible.builtin.user" in task:
-                assert task["when"] == "flip_user_group.stdout | length == 0"
+                absent = {"flip_user_group.stdout | length == 0", "flip_trust_dirs_xnat.results[1].rc != 0"}
+                conditions = task["when"] if isinstance(task["when"], list) else [task["when"]]
+                assert conditions[0] in absent, task["name"]
 
 
 def test_the_engine_is_not_upgraded_unattended() -> None:
