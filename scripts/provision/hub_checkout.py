@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from provision.said import Stop, done
@@ -15,6 +16,7 @@ USAGE = (
     "[LOCAL_TRUST_SSH_KEY=<key>]"
 )
 HUB_MAKEFILE = "deploy/providers/AWS"
+NOT_THE_HUBS = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ANSIBLE_BECOME_PASS"}
 OURS = (ROOT, ROOT / HUB_MAKEFILE)
 
 
@@ -41,20 +43,21 @@ def make_hub(folder: Path, target: str, prod: str) -> None:
     Raises:
         Stop: it failed.
     """
-    # Variables of this make must not reach that one by themselves.
-    environ = {
-        name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
-    }
-    if (
-        subprocess.run(
-            ["make", "-C", str(folder), target, f"PROD={prod}"], env=environ, check=False
-        ).returncode
-        != 0
-    ):
+    command = ["make", "-C", str(folder), target, f"PROD={prod}"]
+    if subprocess.run(command, env=hub_environment(os.environ), check=False).returncode != 0:
         raise Stop(
             f"make {target} failed in {folder}; what it said is above. The next run starts with this step again"
         )
     done(f"make {target} in {folder} succeeded.")
+
+
+def hub_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the hub's make is given of this one's environment.
+
+    Not make's own variables; not those that this make exports empty, as they would beat the hub's defaults; and not the
+    password of this trust's sudo.
+    """
+    return {name: value for name, value in environ.items() if value and name not in NOT_THE_HUBS}
 
 
 def hub_value(here: Surroundings, name: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -34,12 +35,12 @@ def open_load_balancer(here: Surroundings, address: str, *, trial: bool = False)
         by_terraform(folder, address, here.get("HUB_TERRAFORM_TARGET", TERRAFORM_TARGET), trial=trial)
         return True
     if group := here.get("FL_NLB_SECURITY_GROUP_ID"):
-        by_api(boto3.client("ec2"), group, here.fl_port, address, here.kit_name, trial=trial)
+        by_api(boto3.client("ec2"), group, here.fl_port, address, here.trust_name, trial=trial)
         return True
     left(
         "The load balancer was not touched: neither HUB_TERRAFORM_DIR nor FL_NLB_SECURITY_GROUP_ID is given."
     )
-    print(what_to_ask(address, here.fl_port, here.kit_name))
+    print(what_to_ask(address, here.fl_port, here.trust_name or "a trust"))
     return False
 
 
@@ -112,16 +113,21 @@ def changed_addresses(plan: dict[str, Any]) -> list[str]:
 def by_api(ec2: Any, group: str, port: int, address: str, trust: str, *, trial: bool = False) -> None:
     """Add the rule to the security group, then remove the rules that this trust had for earlier addresses.
 
-    Rules are recognised by their description; those of others are never touched.
+    Rules are recognised by the trust's name in their description; those of others are never touched, and without a name
+    no rule is.
 
     Raises:
         Stop: Amazon refuses.
     """
-    network, mark = f"{address}/32", f"FL client of {trust}"
+    network, mark = f"{address}/32", description(trust)
+    if not trust:
+        left("No earlier address of the trust is closed, as nothing says which trust it is: give KIT=<kit>.")
     try:
         ranges = _ranges(ec2, group, port)
         earlier = [
-            entry for entry in ranges if entry.get("Description") == mark and entry["CidrIp"] != network
+            entry
+            for entry in ranges
+            if trust and entry.get("Description") == mark and entry["CidrIp"] != network
         ]
         if any(entry["CidrIp"] == network for entry in ranges):
             done(f"{group} lets {network} reach port {port} already.")
@@ -137,6 +143,11 @@ def by_api(ec2: Any, group: str, port: int, address: str, trust: str, *, trial: 
             done(f"{group} no longer lets {entry['CidrIp']} in, the trust's earlier address.")
     except (ClientError, BotoCoreError) as error:
         raise Stop(f"The load balancer's security group {group} could not be changed: {error}") from None
+
+
+def description(trust: str) -> str:
+    """How a trust's rule is marked, in the characters and the length that Amazon takes."""
+    return re.sub(r"[^A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]", "-", f"FL client of {trust or 'a trust'}")[:255]
 
 
 def _authorize(ec2: Any, group: str, port: int, network: str, mark: str) -> None:

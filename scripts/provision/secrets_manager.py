@@ -82,8 +82,8 @@ def _bring_back(
 def _keeps_changing(secret: str, version: str) -> str:
     return (
         f"The hub's secret {secret} was changed by somebody else at the same time, more than once. Look whether it "
-        f"holds all trusts: aws secretsmanager get-secret-value --secret-id {secret} --version-id {version} shows one of the "
-        "versions before. Then run this again"
+        f"holds all trusts: aws secretsmanager get-secret-value --secret-id {secret} --version-id {version} shows one "
+        "of the versions before. Then run this again"
     )
 
 

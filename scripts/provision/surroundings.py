@@ -49,6 +49,12 @@ class Surroundings:
         return self.get("FL_BACKEND", "nvflare").lower()
 
     @property
+    def trust_name(self) -> str:
+        """The trust's name at the hub; empty when nobody has said which trust it is: no kit, and no KIT either."""
+        told = self.kit or self.environ.get("KIT", "").strip()
+        return self.get("TRUST_NAME", self.kit_name if told else "")
+
+    @property
     def slot(self) -> str:
         """The trust's place among the participants of federated learning."""
         return self.get("FL_KIT_SLOT", self.kit_name)

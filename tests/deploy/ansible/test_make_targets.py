@@ -77,13 +77,41 @@ def test_the_load_balancer_is_opened_once_and_the_earlier_address_closed(
     tools: Tools, amazon: dict[str, str]
 ) -> None:
     group = tools.python(MAKE_GROUP, amazon)
-    told = {**amazon, "FL_NLB_SECURITY_GROUP_ID": group}
+    told = {**amazon, "FL_NLB_SECURITY_GROUP_ID": group, "KIT": "Trust_2"}
     others = [8002, "198.51.100.9/32"]
     for address in (ADDRESS, ADDRESS, "203.0.113.8"):
         ran = make(tools, "allow-local-trust", LOCAL_TRUST_IP=address, **told)
         assert ran.code == 0, ran.output
         assert tools.python(SHOW_GROUP, {**amazon, "GROUP": group}) == [others, [8002, f"{address}/32"]]
     assert "no longer lets 203.0.113.7/32 in" in ran.output
+
+
+def test_without_kit_and_name_no_trusts_earlier_address_is_closed(
+    tools: Tools, amazon: dict[str, str]
+) -> None:
+    group = tools.python(MAKE_GROUP, amazon)
+    told = {**amazon, "FL_NLB_SECURITY_GROUP_ID": group}
+    assert make(tools, "allow-local-trust", LOCAL_TRUST_IP=ADDRESS, KIT="Trust_2", **told).code == 0
+    ran = make(tools, "allow-local-trust", LOCAL_TRUST_IP="203.0.113.8", PROD="true", **told)
+    assert ran.code == 0, ran.output
+    assert "nothing says which trust it is" in ran.output
+    open_to = [network for _, network in tools.python(SHOW_GROUP, {**amazon, "GROUP": group})]
+    assert open_to == ["198.51.100.9/32", f"{ADDRESS}/32", "203.0.113.8/32"]
+
+
+def test_a_trusts_rule_is_known_by_its_name_at_the_hub(
+    tools: Tools, amazon: dict[str, str], tmp_path: Path
+) -> None:
+    group = tools.python(MAKE_GROUP, amazon)
+    told = {**amazon, "FL_NLB_SECURITY_GROUP_ID": group}
+    for name, address in (("King's", ADDRESS), ("Trust_1", "203.0.113.9"), ("King's", "203.0.113.8")):
+        path = tmp_path / name
+        path.write_text(f'TRUST_NAME="{name}"\n')
+        path.chmod(0o600)
+        ran = make(tools, "allow-local-trust", LOCAL_TRUST_IP=address, KIT_FILE=str(path), **told)
+        assert ran.code == 0, ran.output
+    open_to = [network for _, network in tools.python(SHOW_GROUP, {**amazon, "GROUP": group})]
+    assert open_to == ["203.0.113.8/32", "203.0.113.9/32"], "each name's earlier address alone is closed"
 
 
 def test_a_missing_security_group_is_said(tools: Tools, amazon: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from provision.hub_checkout import hub_folder, hub_value
+from provision.hub_checkout import hub_environment, hub_folder, hub_value
 from provision.said import Stop
 from provision.surroundings import ROOT, Surroundings
 from provision.trust_kit import takes_results
@@ -42,6 +42,17 @@ def test_the_hubs_environment_file_is_chosen_by_prod(hub: Path) -> None:
 
 def test_a_hub_without_such_a_file_gives_nothing(hub: Path) -> None:
     assert hub_value(here(hub), "CENTRAL_HUB_API_URL") == ""
+
+
+def test_the_hubs_make_gets_neither_empty_variables_nor_the_password_of_sudo() -> None:
+    environ = {
+        "PATH": "/bin",
+        "KIT": "",
+        "LOCAL_TRUST_IP": "203.0.113.7",
+        "MAKEFLAGS": "k",
+        "ANSIBLE_BECOME_PASS": "p",
+    }
+    assert hub_environment(environ) == {"PATH": "/bin", "LOCAL_TRUST_IP": "203.0.113.7"}
 
 
 def test_a_new_kit_takes_no_results_and_one_that_does_stays_so(tmp_path: Path) -> None:

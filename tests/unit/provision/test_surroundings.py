@@ -99,6 +99,23 @@ def test_no_become_password_is_needed_where_there_is_one_or_sudo_does_not_ask(
     need_become_password(environ, uid=uid, sudo=lambda: sudo)
 
 
+@pytest.mark.parametrize(
+    ("environ", "kit", "name"),
+    [
+        ({}, {}, ""),
+        ({"KIT": "Trust_2"}, {}, "Trust_2"),
+        ({}, {"TRUST_NAME": "North"}, "North"),
+        ({"KIT": "Trust_2"}, {"TRUST_NAME": "North"}, "North"),
+        ({}, {"TRUST_API_KEY": "a"}, "Trust_2"),
+        ({"TRUST_NAME": "South"}, {"TRUST_NAME": "North"}, "South"),
+    ],
+)
+def test_a_trust_has_a_name_only_where_kit_or_operator_gives_one(
+    environ: dict[str, str], kit: dict[str, str], name: str
+) -> None:
+    assert here(environ, kit).trust_name == name
+
+
 def test_an_unknown_prod_is_refused() -> None:
     with pytest.raises(Stop, match="PROD is 'prod'"):
         look_around({"PROD": "prod"})
