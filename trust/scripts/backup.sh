@@ -26,8 +26,9 @@ if [ -n "$(compose ps --quiet minio 2>/dev/null)" ]; then
     set -- "$@" bucket.tar
 fi
 # The release that it belongs to. A name may mean another image by now, as :latest does: then this one gets its own.
-if runs=$(docker inspect --format '{{.Image}}' "$TRUST_API_CONTAINER" 2>/dev/null); then
-    image=$(docker inspect --format '{{.Config.Image}}' "$TRUST_API_CONTAINER")
+runs=$(last_image)
+if [ -n "$runs" ] && docker image inspect "$runs" >/dev/null 2>&1; then
+    image=$(docker inspect --format '{{.Config.Image}}' "$TRUST_API_CONTAINER" 2>/dev/null) || image="$NODE_IMAGE"
     if [ "$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null)" != "$runs" ]; then
         image="flame-node-agent:$name"
         docker tag "$runs" "$image"

@@ -60,6 +60,13 @@ compose() {
     docker compose --project-name "$STACK" --project-directory . --env-file "$KIT_FILE" -f compose.yml "$@"
 }
 
+# Id of the image that the trust runs, or ran last; nothing where neither a container nor a note tells it.
+last_image() {
+    id=$(docker inspect --format '{{.Image}}' "$TRUST_API_CONTAINER" 2>/dev/null) ||
+        id=$(cat ".node-image.$STACK.id" 2>/dev/null) || id=""
+    echo "$id"
+}
+
 # Ids of the stack's containers, those that have ended included; more of `docker ps` may be given.
 containers() {
     docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$STACK" "$@"

@@ -3,6 +3,8 @@
 # `flame-node doctor --service host` judges, in a container without network, rights and Docker's socket. Single fields
 # are asked for, never the environment of a container, so that no secret passes. JSON=1 makes the account one object.
 set -eu
+# shellcheck source=trust/scripts/refuse.sh
+. scripts/refuse.sh
 # shellcheck source=trust/scripts/compose.sh
 . scripts/compose.sh
 
@@ -88,6 +90,7 @@ if ! docker image inspect "$NODE_IMAGE" >/dev/null 2>&1; then
 fi
 volumes=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$STACK") || volumes=""
 
+[ -f "$KIT_FILE" ] || other_kits >&2
 kit=$(readlink -f "$KIT_FILE")
 set -- flame-node doctor --service host --kit "$kit"
 [ "${JSON:-}" != 1 ] || set -- "$@" --json

@@ -38,6 +38,18 @@ check_engine() {
         "Install $COMPOSE_AT_LEAST or newer."
 }
 
+# Said and not refused: distributions mend their engines without another number, and the way is a narrow one.
+warn_of_names() {
+    case "${engine%%[-+~]*}" in
+    23.*) mended=23.0.11 ;;
+    25.*) mended=25.0.5 ;;
+    *) mended=26.0 ;;
+    esac
+    new_enough "$engine" "$mended" || printf '%s\n' \
+        "! Docker $engine may answer for names from outside in networks without a way out (CVE-2024-29018)." \
+        "  A service that was taken over could carry data out in such questions. Install 26.0 or newer." >&2
+}
+
 check_kit_file() {
     [ -f "$KIT_FILE" ] || refuse_without_kit \
         "Make it with: flame-node keys new-trust --kit $(pwd)/$KIT_FILE (or name another with KIT=)."
@@ -126,6 +138,7 @@ check_readable() {
 
 check_choice
 check_engine
+warn_of_names
 check_kit_file
 check_names
 check_disk

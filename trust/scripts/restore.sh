@@ -33,5 +33,5 @@ if [ -f "$BACKUP/bucket.tar" ]; then
     compose up -d minio bucket
     compose run --rm -T bucket python /opt/flame-node/init/copy_bucket.py in <"$BACKUP/bucket.tar"
 fi
-scripts/up.sh
+BACKED_UP=1 scripts/up.sh
 echo "Restored from $BACKUP. Look at: docker exec $TRUST_API_CONTAINER flame-node ledger verify"

@@ -31,9 +31,28 @@ translate() {
     esac
 }
 
+# An image under a name that meant another one, as after `make image` or `docker load`, may change the database when it
+# starts. What it finds is backed up before, so that there is a way back; for development it is only said.
+keep_what_another_image_may_change() {
+    docker volume inspect "${STACK}_postgres" >/dev/null 2>&1 || return 0
+    last=$(last_image)
+    now=$(docker image inspect --format '{{.Id}}' "$NODE_IMAGE")
+    if [ -z "$last" ] || [ "$last" = "$now" ]; then return 0; fi
+    echo "$NODE_IMAGE is another image than the one that this trust ran last ($last)."
+    if [ "$OVERLAY" = development ]; then
+        echo "Its data are not backed up first, as PROD is not set."
+        return 0
+    fi
+    echo "It may change the database, so the data are backed up first."
+    case "$(kit_value MINIO__ENDPOINT)" in minio:*) compose up -d minio bucket ;; esac
+    scripts/backup.sh
+    echo "To go back to the image before: make rollback-local-trust"
+}
+
 # What the images' own users must read of this folder; a checkout under umask 077 keeps it from them. No secret is in it.
 chmod -R a+rX omop keycloak 2>/dev/null || true
 check_databases
+[ "${BACKED_UP:-}" = 1 ] || keep_what_another_image_may_change
 { compose up -d --remove-orphans 2>&1 || echo $? >"$words.code"; } | tee "$words"
 if [ -f "$words.code" ]; then
     translate
@@ -44,5 +63,9 @@ await_healthy "$WAIT_SECONDS" || exit 1
 # The next start takes this image again, whoever asks for it: an operator, or the machine's own start.
 if [ "$NODE_IMAGE" != "$(cat ".node-image.$STACK" 2>/dev/null || echo flame-node-agent:latest)" ]; then
     echo "$NODE_IMAGE" >".node-image.$STACK"
+fi
+# By its id, as the name may come to mean another.
+if runs=$(docker inspect --format '{{.Image}}' "$TRUST_API_CONTAINER" 2>/dev/null); then
+    echo "$runs" >".node-image.$STACK.id"
 fi
 echo "The trust is up. Its polls: docker logs -f $TRUST_API_CONTAINER"

@@ -10,7 +10,7 @@ scripts/preflight.sh
 scripts/backup.sh
 echo "Upgrading from $before to $NODE_IMAGE …"
 code=0
-scripts/up.sh || code=$?
+BACKED_UP=1 scripts/up.sh || code=$?
 [ "$code" != 130 ] || exit 130
 if [ "$code" = 0 ]; then
     echo "The trust has been upgraded from $before to $NODE_IMAGE. To go back: make rollback-local-trust"

@@ -24,6 +24,20 @@ def test_engines_that_are_new_enough(operator: Operator, engine: str) -> None:
     assert operator.make(ENGINE=engine)[0] == 0
 
 
+@pytest.mark.parametrize("engine", ["20.10.24+dfsg1", "23.0.10", "24.0.9", "25.0.4", "25.0.3-1~deb"])
+def test_engines_that_let_questions_for_names_out_are_told_and_not_refused(
+    operator: Operator, engine: str
+) -> None:
+    code, said = operator.make(ENGINE=engine)
+    assert code == 0
+    assert said.count("CVE-2024-29018") == 1
+
+
+@pytest.mark.parametrize("engine", ["23.0.11", "25.0.5", "26.0.0", "26.1.5+dfsg1", "28.5.1"])
+def test_of_engines_that_do_not_nothing_is_said(operator: Operator, engine: str) -> None:
+    assert operator.make(ENGINE=engine)[1] == "Everything is ready for make up-local-trust.\n"
+
+
 def test_no_docker(operator: Operator, tmp_path: Path) -> None:
     (operator.path / "docker").unlink()
     tools = tmp_path / "tools"

@@ -153,7 +153,71 @@ class TestTheImage:
 
     def test_the_usual_one_needs_no_note(self, operator: Operator) -> None:
         assert operator.make("up-local-trust", STATES=WELL, FOLDER=str(operator.folder))[0] == 0
-        assert not list(operator.folder.glob(".node-image*"))
+        assert not (operator.folder / ".node-image.trust-local").exists()
+
+
+class TestANameThatMeansAnotherImage:
+    NOTE = ".node-image.trust-local.id"
+
+    def up(self, operator: Operator, **said: str) -> str:
+        usual = {"STATES": WELL, "FOLDER": str(operator.folder), "VOLUMES": "yes", "IMAGE_ID": "sha256:2"}
+        code, text = operator.make("up-local-trust", **usual, **said)
+        assert code == 0, text
+        return text
+
+    def backups(self, operator: Operator) -> list[Path]:
+        return list((operator.folder / "backups").glob("trust-local-2*"))
+
+    def test_the_id_of_what_came_up_is_kept(self, operator: Operator) -> None:
+        self.up(operator, RUNS="n:1")
+        assert (operator.folder / self.NOTE).read_text() == "sha256:1\n"
+
+    def test_data_are_backed_up_before_it_runs_and_the_way_back_is_told(self, operator: Operator) -> None:
+        said = self.up(operator, RUNS="flame-node-agent:latest")
+        assert (
+            "flame-node-agent:latest is another image than the one that this trust ran last (sha256:1)"
+            in said
+        )
+        assert "make rollback-local-trust" in said
+        (backup,) = self.backups(operator)
+        assert (backup / "image").read_text() == f"flame-node-agent:{backup.name}\n"
+        calls = operator.calls.read_text()
+        assert 0 < calls.index("pg_dump") < calls.index("--remove-orphans")
+
+    def test_it_is_noticed_when_the_trust_was_taken_down_as_well(self, operator: Operator) -> None:
+        (operator.folder / self.NOTE).write_text("sha256:1\n")
+        assert "ran last (sha256:1)" in self.up(operator)
+        assert len(self.backups(operator)) == 1
+
+    def test_the_bucket_runs_for_its_backup(self, operator: Operator) -> None:
+        with operator.kit.open("a") as kit:
+            kit.write("MINIO__ENDPOINT=minio:9000\n")
+        self.up(operator, RUNS="n:1")
+        calls = operator.calls.read_text()
+        assert 0 < calls.index("up -d minio bucket") < calls.index("pg_dump")
+
+    def test_a_backup_that_fails_keeps_it_from_running(self, operator: Operator) -> None:
+        (operator.folder / "backups").touch()
+        said = {"STATES": WELL, "FOLDER": str(operator.folder), "VOLUMES": "yes", "IMAGE_ID": "sha256:2"}
+        assert operator.make("up-local-trust", **said, RUNS="n:1")[0] != 0
+        assert not operator.called("--remove-orphans")
+
+    def test_for_development_it_is_only_said(self, operator: Operator) -> None:
+        operator.kit.rename(operator.folder / ".env.Trust_2.development")
+        assert "are not backed up first" in self.up(operator, RUNS="n:1", PROD="")
+        assert not self.backups(operator)
+
+    def test_an_upgrade_backs_up_once(self, operator: Operator) -> None:
+        said = {"STATES": WELL, "FOLDER": str(operator.folder), "VOLUMES": "yes", "IMAGE_ID": "sha256:2"}
+        assert operator.make("upgrade-local-trust", **said, RUNS="n:1")[0] == 0
+        assert len(operator.called("pg_dump")) == 1
+
+    def test_the_same_image_and_a_first_start_need_no_backup(self, operator: Operator) -> None:
+        said = {"STATES": WELL, "FOLDER": str(operator.folder)}
+        assert operator.make("up-local-trust", **said, VOLUMES="yes", RUNS="n:1")[0] == 0
+        (operator.folder / self.NOTE).write_text("sha256:0\n")
+        assert operator.make("up-local-trust", **said)[0] == 0
+        assert not self.backups(operator)
 
 
 def test_a_failed_upgrade_says_how_to_go_back(operator: Operator) -> None:
