@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -29,9 +31,10 @@ class InFlight:
 @contextmanager
 def _in_flight(trust: TrustHost, outside: Outside, name: str) -> Iterator[InFlight]:
     """Have the hub keep an upload waiting, and the OMOP database a query; let both go afterwards."""
-    omop = trust.containers()["omop-db"]["Id"]
+    # Not by `docker pause`: a container that is paused when its engine dies is not started again.
+    omop = trust.engine.docker("top", trust.containers()["omop-db"]["Id"], "-eo", "pid").split()[1:]
     outside.ask("POST", "/admin/faults", {"match": "/storage/", "latency": HOLD_SECONDS})
-    trust.engine.docker("pause", omop)
+    _signal(omop, signal.SIGSTOP)
     try:
         until(lambda: trust.put_result(outside, name, name) == "204", f"{name} accepted")
         task = trust.ask_cohort(outside, _never_asked_before())
@@ -39,10 +42,16 @@ def _in_flight(trust: TrustHost, outside: Outside, name: str) -> Iterator[InFlig
         until(lambda: name in _listed(trust, "outbox", "uploading"), "the result is being uploaded")
         yield InFlight(name, task)
     finally:
-        # One that has been killed is paused no more.
-        trust.engine.docker("unpause", omop, check=False)
+        _signal(omop, signal.SIGCONT)
         outside.await_hub()
         outside.ask("DELETE", "/admin/faults")
+
+
+def _signal(pids: list[str], number: signal.Signals) -> None:
+    for pid in pids:
+        # It may have been killed meanwhile.
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), number)
 
 
 def _never_asked_before() -> str:
