@@ -17,11 +17,14 @@ from typing import Any
 import pytest
 
 from tests.deploy.engine import Engine
-from tests.deploy.images import BASE, NODE, POSTGRES, S3
+from tests.deploy.images import BASE, POSTGRES, S3
 from tests.deploy.machine import ROOT
 from tests.deploy.trust_host import until
 
 PROJECT = "flame-node-development"
+BUILT = "flame-node-development:test"
+"""Not on the machine before: Compose builds it."""
+
 _UPLOADS = (
     "import urllib.request; "
     "print(urllib.request.urlopen('http://127.0.0.1:8000/admin/uploads', timeout=20).read().decode())"
@@ -39,7 +42,7 @@ class Ephemeral:
     def run(self, *command: str) -> str:
         """Run a command there; its output."""
         images = {
-            "NODE_IMAGE": NODE,
+            "NODE_IMAGE": BUILT,
             "S3_IMAGE": S3,
             "S3_HEALTH_PATH": "/healthz",
             "POSTGRES_IMAGE": POSTGRES,
@@ -79,12 +82,30 @@ def ephemeral(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Itera
     for path in folder.rglob("*"):
         path.chmod(0o700 if path.is_dir() or os.access(path, os.X_OK) else 0o600)
     (folder / "docker/keycloak/issue-jwt.sh").chmod(0o700)
+    # With their modes, by which the builder knows what it has built already.
+    for part in (".dockerignore", "Dockerfile", "LICENSE", "README.md", "pyproject.toml"):
+        shutil.copy2(ROOT / part, folder)
+    for path in (*ROOT.glob("requirements*.lock"), ROOT / "docker/set_times.py"):
+        shutil.copy2(path, folder / path.relative_to(ROOT))
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     here = Ephemeral(engine, folder, port)
+    engine.docker("image", "rm", "--force", BUILT, check=False)
     try:
         here.run("docker", "compose", "up", "-d")
         yield here
     finally:
         here.run("docker", "compose", "down", "--volumes")
+
+
+def test_its_image_has_been_built_for_all_that_need_it(ephemeral: Ephemeral) -> None:
+    (built,) = ephemeral.engine.docker("image", "inspect", "--format", "{{.Id}}", BUILT).split()
+    runs = {
+        each["Config"]["Labels"]["com.docker.compose.service"]: each["Image"]
+        for each in ephemeral.containers()
+    }
+    assert {name for name, image in runs.items() if image == built} == {
+        *("agent", "hub", "issuer", "prepare", "bucket")
+    }
 
 
 def test_the_documentation_of_the_api_loads_with_all_its_parts(ephemeral: Ephemeral) -> None:

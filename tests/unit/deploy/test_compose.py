@@ -18,6 +18,15 @@ STACKS = {
     "PROD=stag, PROD=true": ("compose.yml", "compose.production.yml", "compose.local.yml"),
     "with GPUs": ("compose.yml", "compose.production.yml", "compose.gpu.yml", "compose.local.yml"),
     "for development": ("compose.yml", "compose.development.yml"),
+    "with OMOP elsewhere": (
+        *(
+            "compose.yml",
+            "compose.production.yml",
+            "compose.relay.yml",
+            "compose.house.yml",
+            "compose.local.yml",
+        ),
+    ),
 }
 JOBS = {"bucket", "objects-owner"}
 """What ends by itself."""
@@ -149,11 +158,45 @@ def test_logs_are_rotated(service: dict[str, Any], name: str) -> None:
 
 @pytest.mark.parametrize("files", STACKS.values(), ids=STACKS)
 def test_only_trust_api_and_fl_client_have_a_way_out(files: tuple[str, ...]) -> None:
+    """And omop-relay, which starts for trusts with an OMOP server elsewhere, into a network of its own."""
     stack = merged(*files)
-    outside = {name for name, each in stack["services"].items() if "egress" in each.get("networks", [])}
-    assert outside <= {"trust-api", "fl-client"}
+    joined = {
+        network: {name for name, each in stack["services"].items() if network in each.get("networks", [])}
+        for network in stack["networks"]
+    }
+    assert joined.keys() == {"internal", "egress", "house"}
     assert stack["networks"]["internal"]["internal"] is True
-    assert stack["networks"].keys() == {"internal", "egress"}
+    assert joined["egress"] <= {"trust-api", "fl-client"}
+    assert joined["house"] == {"omop-relay"}
+    assert stack["services"]["omop-relay"]["profiles"] == ["omop-relay"]
+
+
+def test_data_access_has_no_way_out_with_omop_elsewhere_either() -> None:
+    stack = merged(*STACKS["with OMOP elsewhere"])
+    assert stack["services"]["data-access-api"]["networks"] == ["internal"]
+
+
+def test_the_relay_is_given_no_secret_and_leads_to_one_server() -> None:
+    relay = merged(*STACKS["with OMOP elsewhere"])["services"]["omop-relay"]
+    assert relay["environment"] == {
+        "LISTEN__HOST": "0.0.0.0",
+        "LISTEN__PORTS": "8000",
+        "LOG__FORMAT": "json",
+        "LOG__LEVEL": "${TRUST_LOG_LEVEL:-}",
+        "OMOP_SERVER": "${OMOP_SERVER:-}",
+        "RELAY__PORT": "${OMOP_DB_PORT:-5432}",
+    }
+    assert "env_file" not in relay
+    assert "volumes" not in relay
+
+
+def test_the_servers_name_means_the_relay_to_data_access_alone() -> None:
+    """An alias in the network would mean it to the relay as well, which would then look for itself."""
+    services = merged(*STACKS["with OMOP elsewhere"])["services"]
+    assert services["data-access-api"]["links"] == ["omop-relay:${OMOP_DB_SERVICE_NAME:-omop-relay}"]
+    assert not [name for name, each in services.items() if name != "data-access-api" and "links" in each]
+    assert services["omop-relay"]["networks"] == ["internal", "house"]
+    assert services["trust-api"]["environment"]["OMOP_DB_HOST"] == "omop-relay"
 
 
 @pytest.mark.parametrize("script", sorted((TRUST / "scripts").glob("*.sh")), ids=lambda path: path.name)
@@ -178,7 +221,10 @@ def test_start_waits_for_what_is_needed() -> None:
 
 def test_services_of_the_node_differ_by_their_command_only() -> None:
     services = merged("compose.yml")["services"]
-    assert len({services[name]["image"] for name in ("trust-api", "data-access-api", "bucket")}) == 1
+    assert (
+        len({services[name]["image"] for name in ("trust-api", "data-access-api", "omop-relay", "bucket")})
+        == 1
+    )
 
 
 def test_only_what_exists_starts() -> None:
@@ -198,6 +244,13 @@ def test_data_access_is_given_nothing_of_the_hubs() -> None:
 def test_what_compose_up_at_the_root_starts_is_for_this_machine_alone() -> None:
     published = [port for each in TO_TRY_IT["services"].values() for port in each.get("ports", [])]
     assert published == ["127.0.0.1:${API_PORT:-8080}:8080"]
+
+
+def test_compose_up_at_the_root_builds_one_image_once_and_never_pulls_it() -> None:
+    services = TO_TRY_IT["services"]
+    assert [name for name, each in services.items() if "build" in each] == ["prepare"]
+    image = services["prepare"]["image"]
+    assert {each["pull_policy"] for each in services.values() if each["image"] == image} == {"never"}
 
 
 @pytest.mark.parametrize("name", TO_TRY_IT["services"])
