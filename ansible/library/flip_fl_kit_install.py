@@ -10,6 +10,7 @@ import ctypes
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import stat
 import tarfile
@@ -80,6 +81,8 @@ def previous_path(dest: Path) -> Path:
 
 def differences(dest: Path, digest: str, uid: int, gid: int) -> list[str]:
     """What is not as it should be; nothing when the wanted kit is in place, whole, with its owners and modes."""
+    if found := links(dest):
+        return [f"{name} is a link" for name in found]
     try:
         manifest = json.loads(manifest_path(dest).read_text())
     except (OSError, ValueError):
@@ -147,20 +150,43 @@ def unpack(archive: Path, digest: str, fresh: Path) -> dict[str, Any]:
     return {"digest": digest, "files": files, "folders": sorted(folders)}
 
 
-def carry_over(dest: Path, fresh: Path, known: set[str]) -> list[str]:
-    """Copy what the site has put into ``local``, such as its privacy policy, where the kit has no such file."""
+def carry_over(folder: int, name: str, fresh: Path, known: set[str], earlier: set[str]) -> list[str]:
+    """Copy what the site has put into ``local``, such as its privacy policy, where the kit has no such file.
+
+    It belongs to another user, so no link is followed, and what is read is what was looked at.
+
+    Raises:
+        Refused: a folder there is a link, or a file has a second name elsewhere.
+    """
     carried = []
+    kit = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
     try:
-        earlier = set(json.loads(manifest_path(dest).read_text())["files"])
-    except (OSError, ValueError, KeyError):
-        earlier = set()
-    for path in sorted((dest / SITE_OWN).rglob("*")):
-        name = path.relative_to(dest).as_posix()
-        if path.is_file() and not path.is_symlink() and name not in known and name not in earlier:
-            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, fresh / name)
-            carried.append(name)
-    return carried
+        if not os.path.lexists(f"/proc/self/fd/{kit}/{SITE_OWN}"):
+            return []
+        for place, folders, files, here in os.fwalk(SITE_OWN, dir_fd=kit):
+            for each in folders:
+                if stat.S_ISLNK(os.lstat(each, dir_fd=here).st_mode):
+                    raise Refused(f"{place}/{each} is a link, and nothing is copied through it")
+            for path in (Path(place, each) for each in files):
+                looked = os.lstat(path.name, dir_fd=here)
+                if stat.S_ISREG(looked.st_mode) and path.as_posix() not in known | earlier:
+                    _copy_own(here, path, looked, fresh / path)
+                    carried.append(path.as_posix())
+    finally:
+        os.close(kit)
+    return sorted(carried)
+
+
+def _copy_own(here: int, path: Path, looked: os.stat_result, target: Path) -> None:
+    descriptor = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
+    with os.fdopen(descriptor, "rb") as source:
+        opened = os.fstat(descriptor)
+        if not os.path.samestat(looked, opened) or opened.st_nlink != 1:
+            raise Refused(f"{path} is not a file of its own")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            shutil.copyfileobj(source, file)
+        target.chmod(opened.st_mode & 0o777)
 
 
 def own(root: Path, uid: int, gid: int, files: dict[str, dict[str, Any]]) -> None:
@@ -173,39 +199,92 @@ def own(root: Path, uid: int, gid: int, files: dict[str, dict[str, Any]]) -> Non
             path.chmod(fact["mode"])
 
 
-def exchange(fresh: Path, dest: Path) -> None:
-    """Swap two folders in one step, so that at every moment there is a whole kit at ``dest``."""
+def open_folder(path: Path) -> int:
+    """Open a folder, through links that only the one who runs this could have made.
+
+    Raises:
+        Refused: another user could have made one of them.
+    """
+    folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    for part in path.parts[1:]:
+        holder = os.fstat(folder)
+        ours = holder.st_uid == os.geteuid() and not holder.st_mode & 0o022
+        flags = os.O_RDONLY | os.O_DIRECTORY | (0 if ours else os.O_NOFOLLOW)
+        try:
+            below = os.open(part, flags, dir_fd=folder)
+        except NotADirectoryError:
+            raise Refused(f"{part} of {path} is a link that its user could have made, or no folder") from None
+        finally:
+            os.close(folder)
+        folder = below
+    return folder
+
+
+def links(dest: Path) -> list[str]:
+    """What is a link where a kit has folders."""
+    found = [dest] if dest.is_symlink() else sorted(dest.iterdir()) if dest.is_dir() else []
+    return [path.name for path in found if path.is_symlink()]
+
+
+def exchange(fresh: Path, folder: int, name: str) -> None:
+    """Swap two folders in one step, so that at every moment there is a whole kit in its place."""
     library = ctypes.CDLL(None, use_errno=True)
-    if library.renameat2(AT_FDCWD, os.fsencode(fresh), AT_FDCWD, os.fsencode(dest), RENAME_EXCHANGE) != 0:
+    if library.renameat2(AT_FDCWD, os.fsencode(fresh), folder, os.fsencode(name), RENAME_EXCHANGE) != 0:
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(dest))
+        raise OSError(number, os.strerror(number), name)
 
 
 def install(dest: Path, archive: Path, digest: str, uid: int, gid: int) -> list[str]:
     """Put the kit of ``archive`` in place; returns the names of the site's own files that were carried over.
 
+    The folder around it belongs to another user. So everything is made in a folder that nobody else may enter, held
+    open, as its name could be given to another one; and its owner is changed at the end.
+
     Raises:
-        Refused: the archive is not what it should be; the kit in place is kept.
+        Refused: the archive is not what it should be, or there are links; the kit in place is kept.
         OSError: the disk would not have it; the kit in place is kept.
     """
-    fresh = dest.with_name(f".{dest.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
+    folder = open_folder(dest.parent)
+    around = Path(f"/proc/self/fd/{folder}")
+    name = f".{dest.name}.{secrets.token_hex(8)}"
+    os.mkdir(name, 0o700, dir_fd=folder)
+    private = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+    work = Path(f"/proc/self/fd/{private}")
     try:
-        manifest = unpack(archive, digest, fresh)
-        carried = carry_over(dest, fresh, set(manifest["files"]))
-        own(fresh, uid, gid, manifest["files"])
-        if dest.exists():
-            exchange(fresh, dest)
-            _put_away(fresh, previous_path(dest))
+        held = os.fstat(private)
+        if held.st_uid != os.geteuid() or held.st_mode & 0o077:
+            raise Refused(f"{name} was exchanged")
+        if found := links(around / dest.name):
+            raise Refused(f"{', '.join(found)} is a link where a kit has folders; remove it")
+        manifest = unpack(archive, digest, work / "kit")
+        there = os.path.lexists(around / dest.name)
+        carried = []
+        if there:
+            known = set(manifest["files"])
+            carried = carry_over(
+                folder, dest.name, work / "kit", known, _files_of_earlier(around / dest.name)
+            )
+        own(work / "kit", uid, gid, manifest["files"])
+        (work / "manifest").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+        (work / "manifest").chmod(0o644)
+        if there:
+            exchange(work / "kit", folder, dest.name)
+            _put_away(work / "kit", previous_path(around / dest.name))
         else:
-            fresh.rename(dest)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
-    facts = manifest_path(dest)
-    facts.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
-    facts.chmod(0o644)
+            (work / "kit").rename(around / dest.name)
+        (work / "manifest").rename(manifest_path(around / dest.name))
+    finally:
+        shutil.rmtree(around / name, ignore_errors=True)
+        os.close(private)
+        os.close(folder)
     return carried
+
+
+def _files_of_earlier(dest: Path) -> set[str]:
+    try:
+        return set(json.loads(manifest_path(dest).read_text())["files"])
+    except (OSError, ValueError, KeyError):
+        return set()
 
 
 def _put_away(earlier: Path, previous: Path) -> None:
