@@ -156,6 +156,12 @@ def test_logs_are_rotated(service: dict[str, Any], name: str) -> None:
     assert {"max-size", "max-file"} <= service["logging"]["options"].keys()
 
 
+@each_service
+def test_what_holds_patient_data_is_kept_off_the_swap(service: dict[str, Any], name: str) -> None:
+    if name not in {"keycloak", "objects-owner"}:
+        assert service["memswap_limit"] == service["mem_limit"]
+
+
 @pytest.mark.parametrize("files", STACKS.values(), ids=STACKS)
 def test_only_trust_api_and_fl_client_have_a_way_out(files: tuple[str, ...]) -> None:
     """And omop-relay, which starts for trusts with an OMOP server elsewhere, into a network of its own."""
