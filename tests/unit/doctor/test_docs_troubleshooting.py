@@ -13,7 +13,7 @@ from tests.unit.reference_pages import ROOT, sections
 PAGE = (ROOT / "docs/howto/troubleshoot-a-trust.md").read_text("utf-8")
 NAMES = {check.name for check in CHECKS}
 HEAD = "| what you see | the line that tells why | what to do |"
-OF_OPENSSL = {": self-signed certificate in certificate chain", ": certificate has expired"}
+OF_OPENSSL = {": unable to get local issuer certificate", ": certificate has expired"}
 """Texts that the agent passes on; they are OpenSSL's."""
 
 
