@@ -23,6 +23,7 @@ _PACKAGES = {
     "iptables": "iptables",
     "ip": "iproute2",
     "make": "make",
+    "ps": "procps",
     "shellcheck": "shellcheck",
 }
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
