@@ -90,6 +90,9 @@ DATA_ACCESS = DATABASE | {
 }
 """The least that data-access-api needs."""
 
+RELAY = {"OMOP_SERVER": "omop.hospital.example:5432"}
+"""The least that omop-relay needs."""
+
 TRUST_SECRETS = {
     "TRUST_INTERNAL_SERVICE_KEY": "internal-secret-4711",
     "TRUST_AES_KID": "ours",

@@ -24,7 +24,7 @@ kit_value() {
 # not given: for Compose, an empty variable of the environment would beat the kit.
 DEPLOYMENT_VARIABLES="POSTGRES_IMAGE OMOP_IMAGE S3_IMAGE S3_COMMAND S3_HEALTH_PATH KEYCLOAK_IMAGE NODE_MEMORY
     POSTGRES_MEMORY S3_MEMORY OMOP_MEMORY KEYCLOAK_MEMORY POLICY_DIR CERTIFICATES_DIR INTERNAL_SUBNET EGRESS_SUBNET
-    BACKUP_DIR WAIT_SECONDS"
+    HOUSE_SUBNET BACKUP_DIR WAIT_SECONDS"
 settle() {
     for name in $DEPLOYMENT_VARIABLES; do
         eval "given=\${$name:-}"
@@ -51,6 +51,10 @@ compose() {
     esac
     if [ -n "${INTERNAL_SUBNET:-}${EGRESS_SUBNET:-}" ]; then
         set -- -f compose.subnets.yml "$@"
+    fi
+    if [ -n "$(kit_value OMOP_SERVER)" ]; then
+        [ -z "${HOUSE_SUBNET:-}" ] || set -- -f compose.house.yml "$@"
+        set -- -f compose.relay.yml --profile omop-relay "$@"
     fi
     set -- -f "compose.$OVERLAY.yml" "$@"
     # A profile is on when the kit names the service that it brings.

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from flame_node_agent.agent.heads import BoundedHeads
-from flame_node_agent.config.shared import ServiceSettings
+from flame_node_agent.config.shared import ProcessSettings
 from flame_node_agent.errors import SettingsError, SettingsProblem
 
 BACKLOG = 2048
@@ -27,7 +27,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_server(app: FastAPI, settings: ServiceSettings) -> Server:
+def make_server(app: FastAPI, settings: ProcessSettings) -> Server:
     """A server that is configured but does not listen yet."""
     return Server(
         uvicorn.Config(
@@ -46,7 +46,7 @@ def make_server(app: FastAPI, settings: ServiceSettings) -> Server:
     )
 
 
-def bind(settings: ServiceSettings) -> list[socket.socket]:
+def bind(settings: ProcessSettings) -> list[socket.socket]:
     """Listen on every configured port.
 
     Raises:

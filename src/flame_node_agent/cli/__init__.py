@@ -21,6 +21,7 @@ SETTINGS_WRONG = 2
 COMMANDS = {
     "agent": "Run the node agent until it is told to stop.",
     "data-access": "Run data-access-api until it is told to stop.",
+    "relay": "Run omop-relay until it is told to stop.",
     "policy": "Check the policy that says which projects may be told what.",
     "keys": "Make, show, change and check the keys of a trust.",
     "health": "Ask the service in this container whether it is alive, and say it in one line.",

@@ -19,7 +19,8 @@ from flame_node_agent.config.environment import ENV_FILE, Found
 from flame_node_agent.config.example import render_example
 from flame_node_agent.config.introspection import Variable, variables, written
 from flame_node_agent.config.loading import Loaded, load_root
-from flame_node_agent.config.shared import ServiceSettings
+from flame_node_agent.config.relay import RelaySettings
+from flame_node_agent.config.shared import ProcessSettings
 from flame_node_agent.telemetry.redaction import MASK, Redaction
 
 app = typer.Typer(help="Check the settings, or write a template for them.", no_args_is_help=True)
@@ -30,6 +31,7 @@ class Service(StrEnum):
 
     AGENT = "agent"
     DATA_ACCESS = "data-access"
+    RELAY = "relay"
 
 
 WIDEST_VALUE = 60
@@ -66,12 +68,14 @@ def example() -> None:
     typer.echo(render_example(catalogue()), nl=False)
 
 
-def _load(service: Service, env_file: Path) -> tuple[list[Loaded[ServiceSettings]], str]:
+def _load(service: Service, env_file: Path) -> tuple[list[Loaded[ProcessSettings]], str]:
     """Load what the service would run with, and say what it would do."""
     if service is Service.DATA_ACCESS:
         return [load_root(DataAccessSettings, env_file=env_file)], "They are those of data-access-api."
+    if service is Service.RELAY:
+        return [load_root(RelaySettings, env_file=env_file)], "They are those of omop-relay."
     sides = load_sides(env_file=env_file)
-    on: list[Loaded[ServiceSettings]] = []
+    on: list[Loaded[ProcessSettings]] = []
     told = []
     for name, side in (("the result side", sides.results), ("the task side", sides.tasks)):
         if side is not None:
@@ -80,7 +84,7 @@ def _load(service: Service, env_file: Path) -> tuple[list[Loaded[ServiceSettings
     return on, f"Of the agent, {' and '.join(told)}."
 
 
-def _rows(trees: Sequence[Loaded[ServiceSettings]]) -> list[Row]:
+def _rows(trees: Sequence[Loaded[ProcessSettings]]) -> list[Row]:
     """One row for each variable that is read; what two sides share is told once."""
     rows: dict[str, Row] = {}
     for tree in trees:
@@ -93,7 +97,7 @@ def _rows(trees: Sequence[Loaded[ServiceSettings]]) -> list[Row]:
     return list(rows.values())
 
 
-def _shown(variable: Variable, settings: ServiceSettings) -> str:
+def _shown(variable: Variable, settings: ProcessSettings) -> str:
     value = _value(variable, settings)
     if value is None or not (text := written(value)):
         return "(not set)"
@@ -101,7 +105,7 @@ def _shown(variable: Variable, settings: ServiceSettings) -> str:
     return MASK if variable.secret else Redaction(()).text(text)
 
 
-def _origin(variable: Variable, loaded: Loaded[ServiceSettings]) -> str:
+def _origin(variable: Variable, loaded: Loaded[ProcessSettings]) -> str:
     match loaded.found.get(variable.name):
         case None:
             return "default"
@@ -111,5 +115,5 @@ def _origin(variable: Variable, loaded: Loaded[ServiceSettings]) -> str:
             return source
 
 
-def _value(variable: Variable, settings: ServiceSettings) -> object:
+def _value(variable: Variable, settings: ProcessSettings) -> object:
     return reduce(getattr, variable.path, settings)

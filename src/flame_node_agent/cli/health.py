@@ -20,9 +20,10 @@ class Service(StrEnum):
 
     AGENT = "agent"
     DATA_ACCESS = "data-access"
+    RELAY = "relay"
 
 
-_ROUTES = {Service.AGENT: "/healthz", Service.DATA_ACCESS: "/health"}
+_ROUTES = {Service.AGENT: "/healthz", Service.DATA_ACCESS: "/health", Service.RELAY: "/health"}
 
 
 def command(

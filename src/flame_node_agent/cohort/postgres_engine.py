@@ -74,13 +74,7 @@ class PostgresEngine:
     def of(cls, settings: DataAccessSettings) -> PostgresEngine:
         """The OMOP database of the settings."""
         return cls.to(
-            make_conninfo(
-                host=settings.omop_db_service_name,
-                port=settings.omop_db_port,
-                user=settings.data_access_postgres_user,
-                password=settings.data_access_postgres_password.get_secret_value(),
-                dbname=settings.omop_postgres_db,
-            ),
+            settings.omop_conninfo(),
             timeout_seconds=settings.cohort_statement_timeout_seconds,
             parallel=settings.cohort_parallel_queries,
         )

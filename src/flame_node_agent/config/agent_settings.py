@@ -15,7 +15,7 @@ from flame_node_agent.config.environment import ENV_FILE, Found, find
 from flame_node_agent.config.introspection import Variable, variables
 from flame_node_agent.config.loading import Loaded, load_root
 from flame_node_agent.config.settings import Settings
-from flame_node_agent.config.shared import ServiceSettings, SharedSettings
+from flame_node_agent.config.shared import ProcessSettings, SharedSettings
 from flame_node_agent.config.task_side import TaskSettings
 from flame_node_agent.errors import SettingsError, SettingsProblem
 
@@ -87,10 +87,10 @@ def load_sides(env: Mapping[str, str] | None = None, env_file: Path | None = ENV
     return LoadedAgent(results, tasks)
 
 
-def own_variables(root: type[ServiceSettings]) -> list[Variable]:
+def own_variables(root: type[ProcessSettings]) -> list[Variable]:
     """List the variables that ``root`` declares by itself."""
     inherited = {
-        name for base in root.__mro__[1:] if issubclass(base, ServiceSettings) for name in base.model_fields
+        name for base in root.__mro__[1:] if issubclass(base, ProcessSettings) for name in base.model_fields
     }
     return [variable for variable in variables(root) if variable.path[0] not in inherited]
 

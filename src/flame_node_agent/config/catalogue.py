@@ -9,19 +9,21 @@ from dataclasses import dataclass
 
 from flame_node_agent.config.data_access import DataAccessSettings
 from flame_node_agent.config.introspection import Variable, variables
+from flame_node_agent.config.relay import RelaySettings
 from flame_node_agent.config.settings import Settings
-from flame_node_agent.config.shared import ServiceSettings, SharedSettings
+from flame_node_agent.config.shared import ProcessSettings, SharedSettings
 from flame_node_agent.config.task_side import TaskSettings
 from flame_node_agent.config.trust import TrustSettings
 
-READERS: dict[str, type[ServiceSettings]] = {
+READERS: dict[str, type[ProcessSettings]] = {
     "agent (results)": Settings,
     "agent (tasks)": TaskSettings,
     "data-access": DataAccessSettings,
+    "relay": RelaySettings,
 }
 """Who reads variables: each side of the agent, and the other services."""
 
-_ORDER = (SharedSettings, Settings, TrustSettings, TaskSettings, DataAccessSettings)
+_ORDER = (SharedSettings, Settings, TrustSettings, TaskSettings, DataAccessSettings, RelaySettings)
 """What most services read comes first."""
 
 

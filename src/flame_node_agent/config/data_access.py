@@ -6,14 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from psycopg.conninfo import make_conninfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from flame_node_agent.config.environment import ENV_FILE
 from flame_node_agent.config.listening import ListenSettings, Ports
 from flame_node_agent.config.loading import load_root
 from flame_node_agent.config.outbox import Days
 from flame_node_agent.config.trust import TrustSettings
-from flame_node_agent.config.values import Accepts, Count, Flag, IgnoreCaseLower, Seconds, Secret, Text
+from flame_node_agent.config.values import (
+    Accepts,
+    CertificateFile,
+    Count,
+    Flag,
+    IgnoreCaseLower,
+    Seconds,
+    Secret,
+    Text,
+)
 
 THRESHOLD_FLOOR = 5
 """The fewest subjects that any setting or policy may allow to be told about (NHS England, disclosure control)."""
@@ -97,6 +107,12 @@ ColumnNames = Annotated[
     BeforeValidator(_names),
     Accepts("names of columns separated by commas, or none"),
 ]
+SslMode = Annotated[
+    Literal["disable", "prefer", "require", "verify-ca", "verify-full"],
+    IgnoreCaseLower,
+    Accepts("disable, prefer, require, verify-ca or verify-full"),
+]
+VERIFYING = frozenset({"verify-ca", "verify-full"})
 PolicyFile = Annotated[Path, AfterValidator(_readable), Accepts("the path of a readable TOML file")]
 
 
@@ -117,6 +133,18 @@ class DataAccessSettings(TrustSettings):
     )
     data_access_postgres_password: Secret = Field(description="Password of that role.")
     omop_postgres_db: Text = Field(description="Name of the OMOP database.")
+    omop_sslmode: SslMode = Field(
+        default="prefer",
+        description="How the connection to the OMOP database is protected, in libpq's words. Only `verify-full` makes "
+        "sure that the server is the one of OMOP_DB_SERVICE_NAME.",
+    )
+    omop_sslrootcert: Annotated[
+        CertificateFile | None,
+        Accepts(
+            "the path of a readable file with one or more PEM certificates; goes with OMOP_SSLMODE verify-ca or "
+            "verify-full"
+        ),
+    ] = Field(default=None, description="PEM file with the authorities that may certify the OMOP database.")
     cohort_query_threshold: Threshold = Field(
         default=10, description="Fewest subjects that a number which leaves the trust may stand for."
     )
@@ -153,6 +181,26 @@ class DataAccessSettings(TrustSettings):
         default=None,
         description="Policy that tightens who may be told what. Without it every project is treated alike.",
     )
+
+    @field_validator("omop_sslrootcert")
+    @classmethod
+    def _verifying_needs_authorities(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        mode = info.data.get("omop_sslmode")
+        if path is None and mode in VERIFYING:
+            raise ValueError(f"is missing, and is needed as OMOP_SSLMODE is {mode}")
+        return path
+
+    def omop_conninfo(self) -> str:
+        """How to reach the OMOP database, as libpq reads it; the role's password is in it."""
+        return make_conninfo(
+            host=self.omop_db_service_name,
+            port=self.omop_db_port,
+            user=self.data_access_postgres_user,
+            password=self.data_access_postgres_password.get_secret_value(),
+            dbname=self.omop_postgres_db,
+            sslmode=self.omop_sslmode,
+            sslrootcert=str(self.omop_sslrootcert) if self.omop_sslrootcert else None,
+        )
 
 
 def load_data_access(

@@ -13,19 +13,19 @@ from pydantic import ValidationError
 from flame_node_agent.config.environment import ENV_FILE, Found, find
 from flame_node_agent.config.introspection import Variable, variables
 from flame_node_agent.config.problems import explain
-from flame_node_agent.config.shared import ServiceSettings
+from flame_node_agent.config.shared import ProcessSettings
 from flame_node_agent.errors import SettingsError
 
 
 @dataclass(frozen=True)
-class Loaded[Root: ServiceSettings]:
+class Loaded[Root: ProcessSettings]:
     """Valid settings, and for every variable that was given, where it was found."""
 
     settings: Root
     found: Mapping[str, Found]
 
 
-def load_root[Root: ServiceSettings](
+def load_root[Root: ProcessSettings](
     root: type[Root],
     env: Mapping[str, str] | None = None,
     env_file: Path | None = ENV_FILE,

@@ -1,4 +1,4 @@
-"""What every service of the node is told: its database, where it listens, how it logs, how it stops."""
+"""What every service of the node is told: where it listens, how it logs, how it stops, and where its database is."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from flame_node_agent.config.outbox import JanitorSettings
 from flame_node_agent.config.values import CertificateFile, Seconds
 
 
-class ServiceSettings(BaseSettings):
-    """Every service: its database, where it listens, how it logs, how it stops."""
+class ProcessSettings(BaseSettings):
+    """Every service: where it listens, how it logs, how it stops."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=True
     )
 
-    postgres: DatabaseSettings
     listen: ListenSettings
     log: LogSettings
     shutdown_grace_seconds: Seconds = Field(
@@ -40,6 +39,12 @@ class ServiceSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let :mod:`~flame_node_agent.config.loading` be the only way in: it knows other names and origins."""
         return (init_settings,)
+
+
+class ServiceSettings(ProcessSettings):
+    """The services that keep something: their database."""
+
+    postgres: DatabaseSettings
 
 
 class SharedSettings(ServiceSettings):

@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 from flame_node_agent.config.data_access import DataAccessSettings
 from flame_node_agent.doctor.findings import Finding, failed, ok, skipped, warned
 from flame_node_agent.doctor.ground import Ground
+from flame_node_agent.doctor.relay import look_by_relay
 from flame_node_agent.hub.answers import one_line
 
 CONNECT_SECONDS = 5
@@ -81,6 +82,8 @@ async def check_omop_role(ground: Ground) -> Finding:
     try:
         rights = await _rights(settings)
     except psycopg.Error as error:
+        if error.sqlstate is None and (finding := await look_by_relay(ground)) is not None:
+            return finding
         return failed(
             one_line(str(error)) or type(error).__name__,
             "check OMOP_DB_SERVICE_NAME, OMOP_DB_PORT, OMOP_POSTGRES_DB and the role's password",
@@ -105,11 +108,7 @@ async def check_omop_role(ground: Ground) -> Finding:
 
 async def _rights(settings: DataAccessSettings) -> Rights:
     address = make_conninfo(
-        host=settings.omop_db_service_name,
-        port=settings.omop_db_port,
-        user=settings.data_access_postgres_user,
-        password=settings.data_access_postgres_password.get_secret_value(),
-        dbname=settings.omop_postgres_db,
+        settings.omop_conninfo(),
         application_name="flame-node-doctor",
         connect_timeout=CONNECT_SECONDS,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from flame_node_agent.config.agent_settings import load_sides
 from flame_node_agent.config.data_access import load_data_access
+from flame_node_agent.config.relay import load_relay
 from flame_node_agent.errors import SettingsError
 from flame_node_agent.kit.env_text import EnvText
 from flame_node_agent.kit.kit_file import read_kit, readable_by_others
@@ -127,7 +128,10 @@ def _placeholders(kit: EnvText) -> Iterator[KitProblem]:
 def _settings(path: Path) -> Iterator[KitProblem]:
     """What the services themselves would say at their start."""
     found: dict[str, KitProblem] = {}
-    for load in (load_sides, load_data_access):
+    loads: list[Callable[[dict[str, str], Path], object]] = [load_sides, load_data_access]
+    if given(read_kit(path), "OMOP_SERVER"):
+        loads.append(load_relay)
+    for load in loads:
         try:
             load({}, path)
         except SettingsError as error:
@@ -181,6 +185,12 @@ def _pairs(kit: EnvText) -> Iterator[KitProblem]:
     if trust and internal and keys.get(trust, internal) != internal:
         yield KitProblem(
             "TRUST_INTERNAL_SERVICE_KEYS", "has another key for TRUST_NAME", "make both the same"
+        )
+    if given(kit, "OMOP_SERVER") and given(kit, "OMOP_DB_SERVICE_NAME") in {None, "omop-db"}:
+        yield KitProblem(
+            "OMOP_DB_SERVICE_NAME",
+            "means the stack's own omop-db, and OMOP_SERVER another database",
+            "give it the name of OMOP_SERVER's host, or leave OMOP_SERVER empty",
         )
     if given(kit, "OMOP_DB_HOST") != given(kit, "OMOP_DB_SERVICE_NAME") and given(kit, "OMOP_DB_HOST"):
         yield KitProblem(

@@ -179,6 +179,22 @@ DATABASE = Section(
     ),
 )
 
+OMOP_ELSEWHERE = Section(
+    "# ── OMOP database elsewhere in the house ──",
+    (
+        KitVariable(
+            "OMOP_SERVER",
+            "",
+            "Its host and port, as in omop.hospital.example:5432. Starts omop-relay, which leads there only.",
+        ),
+        KitVariable(
+            "OMOP_SSLMODE", "prefer", "`verify-full` where that server has a certificate; needs OMOP_SSLROOTCERT."
+        ),
+        KitVariable("OMOP_SSLROOTCERT", "", "As in /etc/flame-node/hospital-ca.pem, which is trust/policy."),
+    ),
+    "Empty OMOP_SERVER: the stack's own omop-db. Else OMOP_DB_HOST and OMOP_DB_SERVICE_NAME are its name.",
+)
+
 RESULTS = Section(
     "# ── Results for a FLAME hub ──",
     (
@@ -200,6 +216,6 @@ RESULTS = Section(
     results_only=True,
 )
 
-SECTIONS = (HOST_LOCAL, TRUST_LOCAL, SHARED_WITH_HUB, CREDENTIALS, DATABASE, RESULTS)
+SECTIONS = (HOST_LOCAL, TRUST_LOCAL, SHARED_WITH_HUB, CREDENTIALS, DATABASE, OMOP_ELSEWHERE, RESULTS)
 
 NAMES = frozenset(variable.name for section in SECTIONS for variable in section.variables)

@@ -16,7 +16,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import Processor
 
-from flame_node_agent.config.shared import ServiceSettings
+from flame_node_agent.config.shared import ProcessSettings
 from flame_node_agent.telemetry.redaction import Redaction, secrets_in
 
 _TALKATIVE = ("httpx", "httpcore", "apscheduler", "uvicorn.access")
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def configure_logging(
-    settings: ServiceSettings, stream: TextIO | None = None, *, besides: Iterable[ServiceSettings] = ()
+    settings: ProcessSettings, stream: TextIO | None = None, *, besides: Iterable[ProcessSettings] = ()
 ) -> None:
     """Send everything that is logged in this process to ``stream`` (default: standard error).
 

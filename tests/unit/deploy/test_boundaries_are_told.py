@@ -12,7 +12,9 @@ from tests.unit.deploy.compose_files import ROOT, merged
 from tests.unit.reference_pages import sections
 
 PAGE = sections((ROOT / "docs/explanation/network-boundaries.md").read_text("utf-8"))
-COMPOSE = merged("compose.yml", "compose.production.yml", "compose.gpu.yml", "compose.local.yml")
+COMPOSE = merged(
+    *("compose.yml", "compose.production.yml", "compose.relay.yml", "compose.gpu.yml", "compose.local.yml")
+)
 OUTWARDS = "Out of the building, while the trust runs"
 INWARDS = "Within the host, while the trust runs"
 PROVISIONING = "When a trust is provisioned, upgraded or provided with packages"
@@ -56,7 +58,7 @@ def test_every_service_has_a_flow() -> None:
 
 
 def test_every_network_is_told_with_whether_it_leads_out() -> None:
-    text = PAGE["The two networks"]
+    text = PAGE["The networks"]
     for name, network in COMPOSE["networks"].items():
         said = (
             f"`{name}` is a Docker network without a way out"
@@ -70,7 +72,7 @@ def test_only_services_of_the_way_out_are_said_to_reach_out() -> None:
     def joined(service: dict[str, Any]) -> set[str]:
         return set(service.get("networks", ()))
 
-    leading_out = {name for name, each in COMPOSE["services"].items() if "egress" in joined(each)}
+    leading_out = {name for name, each in COMPOSE["services"].items() if {"egress", "house"} & joined(each)}
     assert {name for flow in flows(OUTWARDS) for name in services_in(flow["from"])} == leading_out
 
 

@@ -23,9 +23,10 @@ class Authority:
     server: ssl.SSLContext
 
 
-def make_authority(folder: Path, name: str = "Clinic CA") -> Authority:
-    """Make an authority without key identifiers, and a certificate by it for 127.0.0.1."""
+def make_authority(folder: Path, name: str = "Clinic CA", host: str = "") -> Authority:
+    """Make an authority without key identifiers, and a certificate by it for 127.0.0.1, or for the name ``host``."""
     key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    whose = x509.DNSName(host) if host else x509.IPAddress(ip_address("127.0.0.1"))
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     authority = (
         _template(subject, subject, key.public_key())
@@ -36,7 +37,7 @@ def make_authority(folder: Path, name: str = "Clinic CA") -> Authority:
         _template(
             x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hub")]), subject, server_key.public_key()
         )
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([whose]), critical=False)
         .sign(key, SHA256())
     )
     bundle, chain = folder / f"{name}.pem", folder / f"{name} server.pem"

@@ -1,0 +1,1 @@
+"""omop-relay as a process, between real clients and servers."""
