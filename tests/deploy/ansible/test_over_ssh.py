@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,10 +51,12 @@ def test_the_first_run_changes_the_host_and_the_second_nothing(
     assert first.code == 0, first.output
     assert counts(first)["changed"] > 5
     assert "sentinel-of-the-api-key" not in first.output
-    deployed = host.root / "opt/flip/trust/.env.Trust_2.stag"
+    unit = (host.root / "etc/systemd/system/flip-trust.service").read_text()
+    (place,) = re.findall(r"^WorkingDirectory=/(.+)$", unit, re.MULTILINE)
+    deployed = host.root / place / ".env.Trust_2.stag"
     assert deployed.read_text() == kit.read_text()
     assert deployed.stat().st_mode & 0o777 == 0o600
-    assert (host.root / "opt/flip/trust/Makefile").exists()
+    assert (host.root / place / "Makefile").exists()
     assert "[127.0.0.1]:" in host.known_hosts.read_text(), "the host's key was not kept"
     second = add(tools, host, key, **told)
     assert second.code == 0, second.output
