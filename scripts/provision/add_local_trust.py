@@ -11,6 +11,7 @@ from provision.said import done, left, step
 from provision.ssh import check_login
 from provision.surroundings import (
     Surroundings,
+    check_environment,
     need_become_password,
     required_address,
     ssh_key,
@@ -58,6 +59,7 @@ def add(here: Surroundings) -> None:
     """
     address = required_address(here, ADD_USAGE)
     check(here)
+    check_environment(here)
     check_host(here, address)
     provision(here, address)
     if not is_trial(here):
@@ -122,7 +124,7 @@ def plan(here: Surroundings) -> None:
 def what_next(here: Surroundings) -> str:
     """What is left for the operator."""
     prod = f"PROD={here.prod} " if here.prod else ""
-    folder = f"{here.get('FLIP_DIR', '/opt/flip')}/trust"
+    folder = f"{here.get('FLIP_DIR', '/opt/flip').rstrip('/')}-trust"
     return (
         "\nNext, on the trust's host:\n"
         f"  1. Start the stack:  cd {folder} && sudo env {prod}KIT={here.kit_name} make up-local-trust\n"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision.said import Stop
-from provision.trust_kit import find_kit, read_kit, suffix
+from provision.trust_kit import find_kit, other_kits, read_kit, suffix
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_PUBLIC = tuple(
@@ -89,6 +89,19 @@ def look_around(environ: Mapping[str, str] = os.environ) -> Surroundings:
     given = environ.get("KIT_FILE", "").strip()
     path = Path(given).expanduser() if given else find_kit(ROOT / "trust", name, prod)
     return Surroundings(environ, read_kit(path) if path.is_file() else {}, path, prod, name)
+
+
+def check_environment(here: Surroundings) -> None:
+    """Refuse to leave the kit out only because another PROD was meant.
+
+    Raises:
+        Stop: there is no kit for PROD, and one for another.
+    """
+    if here.kit or here.kit_file.is_file() or here.environ.get("KIT_FILE", "").strip():
+        return
+    if others := other_kits(here.kit_file.parent, here.kit_name):
+        known = ", ".join(f"{name} ({choice})" for name, choice in others.items())
+        raise Stop(f"There is no kit {here.kit_file}, but {known}. Give the PROD that is meant")
 
 
 def public_address(text: str) -> str:

@@ -33,6 +33,13 @@ def find_kit(folder: Path, name: str, prod: str) -> Path:
     return general if general.is_file() and not wanted.is_file() else wanted
 
 
+def other_kits(folder: Path, name: str) -> dict[str, str]:
+    """The kits of that name for all environments, each with the make variable that chooses it."""
+    chosen = {"": "no PROD", "stag": "PROD=stag", "true": "PROD=true"}
+    paths = {folder / f".env.{name}.{end}": chosen[prod] for prod, end in SUFFIXES.items()}
+    return {path.name: choice for path, choice in paths.items() if path.is_file()}
+
+
 def read_kit(path: Path) -> dict[str, str]:
     """The variables of a kit; those that still wait for a value (``<…>``) are left out.
 

@@ -60,9 +60,14 @@ check_kit_file() {
         "Put the real values there; flame-node keys new-trust --kit $KIT_FILE makes the keys and passwords."
 }
 
+# Whether the folder above is the checkout that this one is part of. Nothing is built from a folder of somebody else's.
+in_checkout() {
+    [ -f ../Dockerfile ] && [ -e ../.git ] && [ "$(stat -c %u ../.git)" = "$(stat -c %u .)" ]
+}
+
 check_image() {
     docker image inspect "$NODE_IMAGE" >/dev/null 2>&1 && return
-    if [ "$NODE_IMAGE" = flame-node-agent:latest ] && [ ! -f ../Dockerfile ]; then
+    if [ "$NODE_IMAGE" = flame-node-agent:latest ] && ! in_checkout; then
         refuse "The image $NODE_IMAGE is not on this machine." \
             "Bring it (docker save and docker load, from where make image has run), or name one of a registry: NODE_IMAGE=…"
     elif [ "$NODE_IMAGE" = flame-node-agent:latest ]; then

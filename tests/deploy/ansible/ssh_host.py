@@ -75,7 +75,14 @@ def ssh_host(provisioned: Target, folder: Path) -> Iterator[SshHost]:
         run_again("apt-get", "install", "-q", "-y", "--no-install-recommends", "openssh-client")
     run("cp", "-a", "-x", "--reflink=auto", provisioned.root, host.root)
     inside = Target(host.root, folder)
-    inside.run("rm", "-rf", "/opt/flip", "/etc/systemd/system/flip-trust.service", "/etc/logrotate.d/flip")
+    inside.run(
+        "rm",
+        "-rf",
+        "/opt/flip",
+        "/opt/flip-trust",
+        "/etc/systemd/system/flip-trust.service",
+        "/etc/logrotate.d/flip",
+    )
     inside.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "openssh-server", "sudo")
     for user, rights in (("ubuntu", "NOPASSWD: ALL"), ("clerk", "ALL"), ("guest", None)):
         inside.run("sh", "-c", f"id {user} || useradd --create-home --shell /bin/bash {user}")

@@ -113,7 +113,7 @@ def test_the_playbook_provisions_a_host_that_is_given_directly(
     assert ran.code == 0, ran.output
     assert f"make allow-local-trust LOCAL_TRUST_IP={ADDRESS}" in ran.output
     assert provisioned.target.ownership("/srv/flip/data/images/net-1") == ("ubuntu:ubuntu", "0755")
-    assert provisioned.target.path("/srv/flip/trust/Makefile").exists()
+    assert provisioned.target.path("/srv/flip-trust/Makefile").exists()
 
 
 @pytest.mark.parametrize(

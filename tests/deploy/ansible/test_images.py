@@ -13,7 +13,7 @@ from tests.deploy.ansible.saved_images import loads, put_engine, remove_engine, 
 from tests.deploy.ansible.target import Target
 from tests.deploy.ansible.tools import Ran, Tools
 
-CHOSEN = "/opt/flip/trust/.node-image.trust-local"
+CHOSEN = "/opt/flip-trust/.node-image.trust-local"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_trial_says_that_images_would_come_and_a_second_run_carries_none(
     assert first.code == 0, first.output
     assert loads(host) == 2
     assert host.path(CHOSEN).read_text() == "flame-node-agent:0.2.0\n"
-    assert not host.path("/opt/flip/trust/.images.tar").exists()
+    assert not host.path("/opt/flip-trust/.images.tar").exists()
     second = carry(host, tools, node=node, others=(others,))
     assert "changed=0 " in second.output, second.output
     assert loads(host) == 2

@@ -150,6 +150,6 @@ def test_a_trust_is_added_from_end_to_end(
     assert ran.code == 0, ran.output
     assert TRUST_KEY not in ran.output
     assert AES_KEY not in ran.output
-    assert AES_KEY in provisioned.target.path("/opt/flip/trust/.env.Trust_2.stag").read_text()
+    assert AES_KEY in provisioned.target.path("/opt/flip-trust/.env.Trust_2.stag").read_text()
     assert f"{group} now lets {ADDRESS}/32 reach port 8002" in ran.output
     assert "make up-local-trust" in ran.output

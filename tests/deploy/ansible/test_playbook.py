@@ -84,7 +84,7 @@ def test_xnats_user_cannot_log_in(provisioned: Provisioned) -> None:
 
 
 def test_the_kit_is_its_owners_alone_and_never_shown(provisioned: Provisioned) -> None:
-    kit = "/opt/flip/trust/.env.Trust_2.stag"
+    kit = "/opt/flip-trust/.env.Trust_2.stag"
     assert provisioned.target.ownership(kit) == ("root:root", "0600")
     assert "sentinel-of-the-api-key" in provisioned.target.path(kit).read_text()
     for ran in (provisioned.checked, provisioned.first, provisioned.second):
@@ -92,9 +92,34 @@ def test_the_kit_is_its_owners_alone_and_never_shown(provisioned: Provisioned) -
 
 
 def test_no_other_kit_and_no_backup_is_copied_along(provisioned: Provisioned) -> None:
-    found = [path.name for path in provisioned.target.path("/opt/flip/trust").iterdir()]
+    found = [path.name for path in provisioned.target.path("/opt/flip-trust").iterdir()]
     assert [name for name in found if name.startswith(".env")] == [".env.Trust_2.stag"]
     assert "backups" not in found
+
+
+def test_what_an_earlier_release_has_brought_is_removed_and_nothing_else(
+    provisioned: Provisioned, tools: Tools
+) -> None:
+    stack = provisioned.target.path("/opt/flip-trust")
+    for name in ("compose.gone.yml", "compose.own.yml"):
+        (stack / name).write_text("services: {}\n")
+    listed = stack / ".stack-files"
+    listed.write_text(listed.read_text() + "compose.gone.yml\n")
+    ran = provisioned.target.play(tools, "--tags=stack")
+    assert ran.code == 0, ran.output
+    assert not (stack / "compose.gone.yml").exists()
+    assert (stack / "compose.own.yml").exists(), "it is not the release's"
+    assert (stack / ".env.Trust_2.stag").exists()
+    (stack / "compose.own.yml").unlink()
+
+
+def test_only_root_can_exchange_what_its_unit_runs(provisioned: Provisioned, tools: Tools) -> None:
+    for path in ("/opt", "/opt/flip-trust", "/opt/flip-trust/Makefile", "/opt/flip-trust/scripts/up.sh"):
+        owner, mode = provisioned.target.ownership(path)
+        assert (owner, int(mode, 8) & 0o022) == ("root:root", 0), path
+    ran = provisioned.target.play(tools, "--tags=stack", "-e", "flip_trust_stack_dir=/opt/flip/trust")
+    assert ran.code != 0
+    assert "/opt/flip is not a folder that root alone may write in" in re.sub(r"\s+", " ", ran.output)
 
 
 def test_nobody_joins_dockers_group(provisioned: Provisioned) -> None:

@@ -77,7 +77,10 @@ def deployed(
         f"--extra-vars=flip_trust_stack_kit_file={operator.kit_path}",
         f"--extra-vars=flip_trust_stack_node_image_archive={folder / 'node.tar'}",
     )
-    stack = TrustHost(engine, target.path("/opt/flip"))
+    # What the tests know of a trust looks for it in a folder `trust`.
+    (folder / "host").mkdir()
+    (folder / "host/trust").symlink_to(target.path("/opt/flip-trust"))
+    stack = TrustHost(engine, folder / "host")
     try:
         ran = target.play(tools, "--tags=stack", *told)
         assert ran.code == 0, ran.output
@@ -88,7 +91,7 @@ def deployed(
         # The next trust has another kit, and so other passwords.
         names = engine.docker("volume", "ls", "--quiet", "--filter", "name=^trust-local_").split()
         engine.docker("volume", "rm", "--force", *names, check=False)
-        target.path("/opt/flip/trust/.node-image.trust-local").unlink(missing_ok=True)
+        target.path("/opt/flip-trust/.node-image.trust-local").unlink(missing_ok=True)
 
 
 def test_the_image_is_in_the_hosts_engine_and_a_second_run_carries_nothing(
