@@ -88,6 +88,23 @@ def test_subnets_of_ones_own(host: TrustHost, prod: str) -> None:
     assert networks["internal"]["internal"] is True
 
 
+@pytest.mark.parametrize("prod", PRODS)
+def test_an_omop_server_elsewhere_brings_the_relay_and_its_network(host: TrustHost, prod: str) -> None:
+    name = "omop.hospital.example"
+    kit = {"OMOP_SERVER": f"{name}:15432", "OMOP_DB_SERVICE_NAME": name, "OMOP_DB_PORT": "5433"}
+    read = _config(host, prod, {**ELSEWHERE, **kit}, "HOUSE_SUBNET=10.9.3.0/28")
+    services = read["services"]
+    assert services.keys() == {*ALWAYS, "omop-relay"}
+    assert services["omop-relay"]["environment"]["OMOP_SERVER"] == f"{name}:15432"
+    assert services["omop-relay"]["environment"]["RELAY__PORT"] == "5433"
+    assert services["trust-api"]["environment"]["OMOP_DB_HOST"] == "omop-relay"
+    assert services["data-access-api"]["environment"]["OMOP_DB_SERVICE_NAME"] == name
+    assert services["data-access-api"]["links"] == [f"omop-relay:{name}"]
+    assert services["data-access-api"]["networks"].keys() == {"internal"}
+    assert services["omop-relay"]["networks"].keys() == {"internal", "house"}
+    assert read["networks"]["house"]["ipam"]["config"][0]["subnet"] == "10.9.3.0/28"
+
+
 def test_one_subnet_alone_is_refused(host: TrustHost) -> None:
     host.make_kit()
     said = host.make("config-local-trust", "INTERNAL_SUBNET=10.9.1.0/24", check=False)
@@ -111,6 +128,9 @@ def test_the_kit_is_not_in_the_way_of_a_look_at_the_files(host: TrustHost) -> No
 def test_every_compose_file_is_among_those_that_were_read() -> None:
     known = {
         "compose.yml",
-        *(f"compose.{name}.yml" for name in ("development", "production", "local", "gpu", "subnets")),
+        *(
+            f"compose.{name}.yml"
+            for name in ("development", "production", "local", "gpu", "subnets", "relay", "house")
+        ),
     }
     assert {path.name for path in Path(ROOT / "trust").glob("compose*.yml")} == known

@@ -72,6 +72,25 @@ def test_subnets_of_the_kit_bring_their_file_along(operator: Operator) -> None:
     assert "-f compose.subnets.yml" in handed_on(operator)[1]
 
 
+def test_an_omop_server_elsewhere_brings_the_relay_along(operator: Operator) -> None:
+    arguments = handed_on(operator)[1]
+    assert "compose.relay.yml" not in arguments
+    assert "--profile omop-relay" not in arguments
+    add(operator, "OMOP_SERVER=omop.hospital.example:5432", "OMOP_DB_SERVICE_NAME=omop.hospital.example")
+    arguments = handed_on(operator)[1]
+    assert "-f compose.relay.yml" in arguments
+    assert "--profile omop-relay" in arguments
+    assert "--profile omop " not in arguments
+    assert "compose.house.yml" not in arguments
+    add(operator, "HOUSE_SUBNET=10.213.3.0/28")
+    assert "-f compose.house.yml" in handed_on(operator)[1]
+
+
+def test_addresses_of_the_relays_network_are_nothing_without_a_relay(operator: Operator) -> None:
+    add(operator, "HOUSE_SUBNET=10.213.3.0/28")
+    assert "compose.house.yml" not in handed_on(operator)[1]
+
+
 def test_the_folder_of_policies_that_the_kit_names_is_looked_at(operator: Operator) -> None:
     add(operator, "POLICY_DIR=policies", "ACCESS_POLICY_FILE=/etc/flame-node/policy.toml")
     assert "There is no policies/policy.toml" in operator.refused()

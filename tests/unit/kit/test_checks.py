@@ -132,6 +132,20 @@ def test_agent_and_data_access_should_mean_the_same_omop_database(kit: Path) -> 
     assert found["OMOP_DB_HOST"].weight is Weight.WARNING
 
 
+def test_a_server_elsewhere_and_the_stacks_own_database_contradict_each_other(kit: Path) -> None:
+    name = "omop.hospital.example"
+    found = problems(kit, OMOP_SERVER=f"{name}:5432")
+    assert found["OMOP_DB_SERVICE_NAME"].weight is Weight.PROBLEM
+    assert "OMOP_SERVER" in found["OMOP_DB_SERVICE_NAME"].problem
+    assert problems(kit, OMOP_DB_SERVICE_NAME=name, OMOP_DB_HOST=name) == {}
+
+
+def test_a_server_elsewhere_is_looked_at_as_the_relay_will(kit: Path) -> None:
+    assert set(problems(kit, OMOP_SERVER="", OMOP_DB_SERVICE_NAME="other", OMOP_DB_HOST="other")) == set()
+    found = problems(kit, OMOP_SERVER="omop.hospital.example")
+    assert found["OMOP_SERVER"].problem == "is not a host and a port"
+
+
 def test_a_kit_without_results_is_complete_as_well(tmp_path: Path) -> None:
     text = EnvText(render_template(results=False))
     complete(text, {"TRUST_NAME": "Trust_2", "CENTRAL_HUB_API_URL": "https://hub.example"}, results=False)
