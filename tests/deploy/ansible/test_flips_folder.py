@@ -70,8 +70,14 @@ def test_plan_and_apply_with_an_address_open_the_load_balancer(tools: Tools, ama
 def test_plan_and_apply_with_an_address_and_a_hub_are_the_hubs(tools: Tools, hub: Path) -> None:
     ran = make(tools, "plan", "apply", HUB_DIR=str(hub), TF_VAR_local_trust_public_ip=ADDRESS)
     assert ran.code == 0, ran.output
-    assert f"the hub: plan {ADDRESS}" in ran.output
-    assert f"the hub: apply {ADDRESS}" in ran.output
+    assert f"the hub: plan stag {ADDRESS}" in ran.output
+    assert f"the hub: apply stag {ADDRESS}" in ran.output
+
+
+def test_stag_is_meant_there_where_prod_is_not_given(tools: Tools, hub: Path) -> None:
+    assert "the hub: init stag" in make(tools, "init", f"HUB_DIR={hub}").output
+    assert "the hub: init true" in make(tools, "init", f"HUB_DIR={hub}", "PROD=true").output
+    assert "the hub: init true" in make(tools, "init", HUB_DIR=str(hub), PROD="true").output
 
 
 def test_apply_with_an_address_and_no_way_says_what_to_send_to_the_hubs_administrator(tools: Tools) -> None:
