@@ -20,6 +20,8 @@ OF_THE_STACK = (
     "omop/*.sh",
     "omop/*.sql",
     "keycloak/*.json",
+    "keycloak/*.sh",
+    "keycloak/*.py",
 )
 OF_THE_SITE = (
     "policy/README.md",
