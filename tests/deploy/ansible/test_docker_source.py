@@ -93,6 +93,7 @@ def test_ubuntu_gets_dockers_own_packages_where_their_server_answers(
     [
         ("Ubuntu", "jammy", "docker.io,docker-buildx,docker-compose-v2"),
         ("Ubuntu", "noble", "docker.io,docker-buildx,docker-compose-v2"),
+        ("Ubuntu", "resolute", "docker.io,docker-buildx,docker-compose-v2"),
         ("Debian", "trixie", "docker.io,docker-cli,docker-buildx,docker-compose"),
     ],
 )
@@ -125,6 +126,22 @@ def test_debian_12_without_that_server_is_refused_with_the_way_out(
     assert ran.code != 0
     assert "Debian bookworm has no Compose 2.24.0 of its own" in ran.output
     assert "name a mirror" in ran.output
+
+
+def test_a_debian_that_nothing_is_known_of_is_not_said_to_lack_compose(
+    provisioned: Provisioned, tools: Tools, tmp_path: Path
+) -> None:
+    ran = choose(
+        provisioned,
+        tools,
+        tmp_path,
+        flip_docker_distribution="Debian",
+        flip_docker_release="forky",
+        flip_docker_repository="http://127.0.0.1:9",
+    )
+    assert ran.code != 0
+    assert "Debian forky is not known to have a Compose 2.24.0 of its own" in ran.output
+    assert "cannot be reached, or has no packages for it" in ran.output
 
 
 @pytest.mark.parametrize("installed", ["docker", "distribution"])

@@ -215,6 +215,21 @@ def test_a_user_who_is_there_keeps_group_and_shell(provisioned: Provisioned, too
     assert "warden" not in target.run("getent", "group")
 
 
+def test_a_link_that_the_user_has_put_in_a_folders_place_is_refused(
+    provisioned: Provisioned, tools: Tools
+) -> None:
+    target = provisioned.target
+    before = target.ownership("/etc")
+    target.run("rmdir", "/opt/flip/data/images/net-2")
+    target.run("ln", "-s", "/etc", "/opt/flip/data/images/net-2")
+    ran = target.play(tools, "--tags=dirs")
+    target.run("rm", "/opt/flip/data/images/net-2")
+    assert ran.code != 0
+    assert "/opt/flip/data/images/net-2 already exists as a link" in ran.output
+    assert target.ownership("/etc") == before
+    assert target.play(tools, "--tags=dirs").code == 0
+
+
 def test_what_a_run_that_was_cut_has_left_behind_is_removed(provisioned: Provisioned, tools: Tools) -> None:
     folder = provisioned.target.path("/root/.ansible/tmp")
     for name in ("ansible-tmp-1-cut", "ansible-tmp-2-runs"):
