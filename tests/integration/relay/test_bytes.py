@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
-from flame_node_agent.devstack.ports import LOOPBACK
+from flame_node_agent.devstack.ports import LOOPBACK, free_ports
+from flame_node_agent.devstack.processes import clean_environment
 from tests.integration.relay.conftest import StartRelay
 from tests.integration.relay.relay_process import RelayProcess, until
 
@@ -155,6 +158,19 @@ async def test_connections_beyond_the_limit_are_cut_and_those_after_are_not(star
         writer.write(b"back")
         assert await reader.readexactly(4) == b"back"
         writer.close()
+        await until(lambda: relay.sockets() == 0)
+
+
+async def test_the_relay_is_healthy_without_its_server(start_relay: StartRelay) -> None:
+    (nobody,) = free_ports(1)
+    relay = start_relay(nobody)
+    command = [sys.executable, "-m", "flame_node_agent", "health", "--service", "relay"]
+    asked = {"LISTEN__HOST": LOOPBACK, "LISTEN__PORTS": str(relay.ports[0])}
+    said = await asyncio.to_thread(
+        subprocess.run, command, env=clean_environment(**asked), capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stdout) == (0, "relay: healthy\n")
+    assert not relay.open()
 
 
 async def test_told_to_stop_it_lets_what_is_open_end_and_takes_nothing_new(start_relay: StartRelay) -> None:
