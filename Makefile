@@ -44,6 +44,9 @@ lint: install ## Check style, types and the layers
 	$(BIN)/lint-imports
 
 image: ## Build the image of all services, NODE_IMAGE
+	@index="$$PIP_INDEX_URL" && index="$${index#*://}" && case "$${index%%/*}" in *@*) \
+	    echo "✘ PIP_INDEX_URL has a user or a password in it, which the list of processes and the build's history would show." >&2; \
+	    echo "  Name a mirror that this machine may read without one." >&2; exit 1 ;; esac
 	docker build --tag $(NODE_IMAGE) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
 	    $(if $(PIP_INDEX_URL),--build-arg PIP_INDEX_URL=$(PIP_INDEX_URL)) \
 	    --build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \

@@ -123,6 +123,28 @@ def test_what_a_command_for_a_trust_says_that_lacks_something(
     assert not operator.called(" up ")
 
 
+@pytest.mark.parametrize("given", ["environment", "argument"])
+@pytest.mark.parametrize("url", ["https://me:secret@mirror.example/simple", "https://token@mirror.example/"])
+def test_an_index_with_credentials_is_refused_and_not_shown(
+    operator: Operator, checkout: Path, given: str, url: str
+) -> None:
+    arguments = [f"PIP_INDEX_URL={url}"] if given == "argument" else []
+    variables = {"PIP_INDEX_URL": url} if given == "environment" else {}
+    said = _make(checkout, "image", *arguments, **operator.environment(**variables))
+    assert "PIP_INDEX_URL has a user or a password in it" in said
+    assert "secret" not in said
+    assert "token" not in said
+    assert not operator.called("build")
+
+
+@pytest.mark.parametrize("url", ["", "https://mirror.example/simple", "https://mirror.example/@team/simple"])
+def test_an_index_without_credentials_is_taken(operator: Operator, checkout: Path, url: str) -> None:
+    operator.program("docker", '#!/bin/sh\necho "$@"\n')
+    said = _make(checkout, "image", f"PIP_INDEX_URL={url}", **operator.environment())
+    assert ("--build-arg PIP_INDEX_URL=" in said) == bool(url)
+    assert "✘" not in said
+
+
 @pytest.mark.parametrize(
     ("command", "missing"),
     [
