@@ -37,6 +37,7 @@ async def pass_on(client: End, server: End) -> tuple[int, int]:
     ]
     try:
         for _, writer in (client, server):
+            _look_after(writer)  # a client may have gone while the server was asked
             _keep_alive(writer)
         ended, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
         for way in ended:

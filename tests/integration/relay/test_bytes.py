@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -114,6 +116,24 @@ async def test_a_connection_that_the_server_breaks_off_does_not_look_ended(start
         with pytest.raises(ConnectionResetError):
             await reader.read()
         await until(lambda: relay.events("relay.connection_broken"))
+
+
+async def test_clients_that_go_at_once_leave_nothing_behind(start_relay: StartRelay) -> None:
+    async with serving(echo) as port:
+        relay = start_relay(port)
+        await until(relay.open)
+        for _ in range(100):
+            _, writer = await asyncio.open_connection(LOOPBACK, relay.port)
+            option = struct.pack("ii", 1, 0)  # no lingering: closing sends a reset
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
+            writer.transport.abort()
+        await until(lambda: relay.sockets() == 0)
+        reader, writer = await asyncio.open_connection(LOOPBACK, relay.port)
+        writer.write(b"well")
+        assert await reader.readexactly(4) == b"well"
+        writer.close()
+        await until(lambda: relay.sockets() == 0)
+    assert "Traceback" not in (relay.directory / "relay.log").read_text("utf-8")
 
 
 async def test_no_socket_is_left_behind(start_relay: StartRelay) -> None:
