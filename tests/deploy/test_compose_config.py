@@ -105,6 +105,27 @@ def test_an_omop_server_elsewhere_brings_the_relay_and_its_network(host: TrustHo
     assert read["networks"]["house"]["ipam"]["config"][0]["subnet"] == "10.9.3.0/28"
 
 
+def test_what_the_kit_says_holds_when_make_hands_on_nothing(host: TrustHost) -> None:
+    kit = {"INTERNAL_SUBNET": "10.9.1.0/24", "EGRESS_SUBNET": "10.9.2.0/24", "NODE_MEMORY": "512m"}
+    empty = [f"{name}=" for name in kit]
+    for given in ([], empty):
+        config = _config(host, "stag", kit, *given)
+        assert config["networks"]["internal"]["ipam"]["config"] == [{"subnet": "10.9.1.0/24"}]
+        assert config["services"]["trust-api"]["mem_limit"] == str(512 << 20)
+    config = _config(host, "stag", kit, "NODE_MEMORY=1g", "INTERNAL_SUBNET=10.9.3.0/24")
+    assert config["networks"]["internal"]["ipam"]["config"] == [{"subnet": "10.9.3.0/24"}]
+    assert config["services"]["trust-api"]["mem_limit"] == str(1 << 30)
+
+
+def test_a_comment_behind_a_value_is_none_of_it(host: TrustHost) -> None:
+    host.make_kit(**ELSEWHERE)
+    with host.kit_path.open("a") as kit:
+        kit.write("MINIO__ENDPOINT=minio:9000 # the stack's own\nOMOP_DB_SERVICE_NAME='omop-db' # as well\n")
+    read = yaml.safe_load(host.make("config-local-trust", "PROD=stag", f"KIT_FILE={host.kit_path.name}"))
+    assert {"minio", "omop-db"} <= read["services"].keys()
+    assert read["services"]["bucket"]["environment"]["MINIO__ENDPOINT"] == "minio:9000"
+
+
 def test_one_subnet_alone_is_refused(host: TrustHost) -> None:
     host.make_kit()
     said = host.make("config-local-trust", "INTERNAL_SUBNET=10.9.1.0/24", check=False)

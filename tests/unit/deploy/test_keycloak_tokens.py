@@ -72,6 +72,7 @@ def issue(operator: Operator, analysis: str = ANALYSIS, **said: str) -> subproce
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
 
 
