@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -99,3 +100,32 @@ def test_a_name_that_means_another_image_by_now_is_no_obstacle(
     trust.make("rollback-local-trust", own_image=False)
     assert trust.containers()["trust-api"]["Image"] == ran
     trust.make("up-local-trust")
+
+
+def test_a_start_backs_up_before_another_image_runs_under_the_name_of_the_last(trust: TrustHost) -> None:
+    loaded = "flame-node-agent:loaded"
+    trust.engine.docker("tag", NODE, loaded)
+    trust.make("up-local-trust", f"NODE_IMAGE={loaded}")
+    ran = trust.containers()["trust-api"]["Image"]
+    head = _head(trust)
+    trust.make("down-local-trust")
+    subprocess.run(
+        ["docker", "build", "--quiet", "--tag", loaded, "-"],
+        input=f"FROM {NODE}\nLABEL org.opencontainers.image.revision=newer\n".encode(),
+        env=trust.engine.environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    said = trust.make("up-local-trust", own_image=False)
+    assert f"{loaded} is another image than the one that this trust ran last ({ran})." in said
+    assert trust.containers()["trust-api"]["Image"] != ran
+    (folder,) = re.findall(r"Backed up to (\S+)\. ", said)
+    backup = trust.folder / "trust" / folder
+    assert {path.name for path in backup.iterdir()} == {"database.dump", "bucket.tar", "image", "SHA256SUMS"}
+    # A second start has nothing to say: the image is the one that ran last by now.
+    assert "another image" not in trust.make("up-local-trust", own_image=False)
+
+    trust.make("rollback-local-trust", own_image=False)
+    assert trust.containers()["trust-api"]["Image"] == ran
+    assert _head(trust) == head
+    assert "another image" not in trust.make("up-local-trust")
