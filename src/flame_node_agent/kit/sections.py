@@ -188,7 +188,9 @@ OMOP_ELSEWHERE = Section(
             "Its host and port, as in omop.hospital.example:5432. Starts omop-relay, which leads there only.",
         ),
         KitVariable(
-            "OMOP_SSLMODE", "prefer", "`verify-full` where that server has a certificate; needs OMOP_SSLROOTCERT."
+            "OMOP_SSLMODE",
+            "prefer",
+            "`verify-full` where that server has a certificate; needs OMOP_SSLROOTCERT.",
         ),
         KitVariable("OMOP_SSLROOTCERT", "", "As in /etc/flame-node/hospital-ca.pem, which is trust/policy."),
     ),
