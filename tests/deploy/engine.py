@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.deploy.firewall import Firewall, free_pool
 from tests.deploy.machine import docker_config, run
 
+_OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}
 _READY_SECONDS = 180.0
 _MARK = "flame-node-agent.tests=1"
 """A label by which an engine of these tests is known, should its run have been killed."""
@@ -31,7 +32,8 @@ class Engine:
     def environment(self) -> dict[str, str]:
         """What makes ``docker`` speak to this engine."""
         return {
-            **os.environ,
+            # What the make that runs the tests says to the makes below it is not an operator's.
+            **{name: value for name, value in os.environ.items() if name not in _OF_MAKE},
             "DOCKER_HOST": f"unix://{self.directory}/docker.sock",
             "DOCKER_CONFIG": str(docker_config()),
             "DOCKER_BUILDKIT": "1",

@@ -227,7 +227,7 @@ class TrustHost:
     def objects(self) -> set[str]:
         """Names of what is in the bucket."""
         listing = (
-            "import asyncio, sys; sys.path.insert(0, '/init'); import copy_bucket as c\n"
+            "import asyncio, sys; sys.path.insert(0, '/opt/flame-node/init'); import copy_bucket as c\n"
             "async def names():\n"
             "    async with c.client() as s:\n"
             "        async for found in s.list_objects(c.BUCKET, recursive=True): print(found.object_name)\n"
@@ -235,11 +235,10 @@ class TrustHost:
         )
         kit = self.kit().values
         told = [f"--env={name}={kit[name]}" for name in kit if name.startswith("MINIO__")]
-        init = f"--volume={self.folder}/trust/init:/init:ro"
         network = f"--network={self.stack}_internal"
         return set(
             self.engine.docker(
-                "run", "--rm", "--no-healthcheck", network, init, *told, NODE, "python", "-c", listing
+                "run", "--rm", "--no-healthcheck", network, *told, NODE, "python", "-c", listing
             ).split()
         )
 
