@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -123,6 +124,12 @@ def _nothing_started() -> Iterator[None]:
         yield
     finally:
         _POLICY.unlink()
+
+
+def name_outside() -> str:
+    """A name that the machine itself looks up: that of the server its packages come from."""
+    uris = run("apt-get", "indextargets", "--format", "$(URI)").split()
+    return next(host for uri in uris if (host := urlsplit(uri).hostname))
 
 
 def base_root() -> Path:

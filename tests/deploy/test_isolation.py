@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.deploy.machine import name_outside
 from tests.deploy.outside import Outside
 from tests.deploy.trust_host import JOBS, SERVICES, TrustHost
 
@@ -132,7 +133,7 @@ class TestWithoutAWayOut:
     def test_is_told_no_name_from_outside(self, trust: TrustHost, outside: Outside, service: str) -> None:
         assert "postgres" in trust.inside(service, "getent", "hosts", "postgres")
         # An answer would come at once; that there is none takes the resolver's whole patience.
-        names = ("hub", "issuer", "deb.debian.org")
+        names = ("hub", "issuer", name_outside())
         asked = " & ".join(f"timeout 5 getent hosts {name}" for name in names)
         assert trust.inside(service, "sh", "-c", f"{asked} & wait", check=False).strip() == ""
 

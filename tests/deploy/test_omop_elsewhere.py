@@ -12,6 +12,7 @@ from flame_node_agent.devstack.omop.load import load
 from flame_node_agent.devstack.postgres import PostgresAccess
 from tests.deploy.engine import Engine
 from tests.deploy.images import POSTGRES
+from tests.deploy.machine import name_outside
 from tests.deploy.outside import Outside
 from tests.deploy.trust_host import PERSONS, TrustHost, until
 from tests.unit.hub.authorities import make_authority
@@ -157,7 +158,7 @@ def test_data_access_still_has_no_way_out(elsewhere: tuple[TrustHost, Hospital])
     tries = " & ".join(f"({_CONNECT.format(address=address, port=port)})" for address, port in doors)
     said = host.inside("data-access-api", "bash", "-c", f"{tries} & wait", check=False)
     assert said.count("unreachable") == len(doors), said
-    name = ("timeout", "5", "getent", "hosts", "deb.debian.org")
+    name = ("timeout", "5", "getent", "hosts", name_outside())
     assert host.inside("data-access-api", *name, check=False).strip() == ""
 
 
