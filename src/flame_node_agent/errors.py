@@ -26,14 +26,16 @@
     │   ├── InvalidEnvelope      no envelope, or none of the version that this node reads
     │   │   └── UnknownKey       made with a key that this node does not hold
     │   └── EnvelopeRejected     made with another key or for another purpose, or changed on the way
-    ├── ServiceFailed            data-access-api or imaging-api has refused a task's work, or is away
+    ├── ServiceFailed            data-access-api or imaging-api has refused a task's work
+    │   └── ServiceAway          it does not answer, or says that it will later
     ├── LeaseLost                another agent took the row over; stop touching it
     ├── KitError                 the kit file of the trust cannot be read, or not be changed as asked
     ├── RowsOutOfOrder           the columns of one query came in different orders: no table can be made of them
     └── LedgerBroken             the egress ledger's hash chain does not hold
 
 Retryable are HubUnavailable, HubUnexpected, HubCredentialsRefused, ObjectStoreUnavailable,
-DatabaseUnavailable and IssuerUnavailable: nothing about the work itself is wrong (see :func:`is_retryable`).
+DatabaseUnavailable, IssuerUnavailable and ServiceAway: nothing about the work itself is wrong (see
+:func:`is_retryable`).
 """
 
 from __future__ import annotations
@@ -203,6 +205,10 @@ class ServiceFailed(NodeError):
         super().__init__(f"{status}: {detail}")
 
 
+class ServiceAway(ServiceFailed):
+    """A service of this trust does not answer, or says that it will later."""
+
+
 class KitError(NodeError):
     """The kit file cannot be read or written, or not be changed as asked; the reason holds none of its values."""
 
@@ -228,5 +234,6 @@ def is_retryable(error: BaseException) -> bool:
         | HubCredentialsRefused
         | ObjectStoreUnavailable
         | DatabaseUnavailable
-        | IssuerUnavailable,
+        | IssuerUnavailable
+        | ServiceAway,
     )

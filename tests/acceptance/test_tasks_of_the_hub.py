@@ -13,6 +13,8 @@ from flame_node_agent.devstack.testing import LazyParts
 from tests.acceptance.hub_agents import Trust, awaited, serving_trust
 
 EVERYBODY = "SELECT person_id, year_of_birth FROM omop.person"
+NOT_LONG = {"TASKS__SERVICE_PATIENCE_SECONDS": "1"}
+"""imaging-api is away."""
 EMAIL = "ada.lovelace@hospital.example"
 
 
@@ -21,7 +23,7 @@ def trust(parts: LazyParts, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     hub = parts.hub(fresh=True)
     with (
         parts.data_access(parts.data_access_environment(hub)) as data_access,
-        serving_trust(parts, tmp_path_factory.mktemp("agent"), hub, data_access.url) as serving,
+        serving_trust(parts, tmp_path_factory.mktemp("agent"), hub, data_access.url, **NOT_LONG) as serving,
     ):
         yield serving
 

@@ -99,6 +99,13 @@ class TaskLoopSettings(Group):
         "COHORT_QUERY_TIMEOUT_SECONDS instead.",
     )
     timeout_by_type: TimeoutByType = Field(default={}, description="Other times for single types.")
+    service_patience_seconds: Annotated[
+        float, Field(ge=0, allow_inf_nan=False), Accepts("a number of seconds; 0 means not at all")
+    ] = Field(
+        default=60,
+        description="How long tasks wait for data-access-api or imaging-api when it is away, or when the database "
+        "behind it is, before they are reported as failed.",
+    )
     lease_seconds: Seconds = Field(
         default=20,
         description="Time after which another agent takes over a task whose agent has died. "

@@ -1,7 +1,8 @@
 """Calls to the other services of this trust: data-access-api, imaging-api and, for its health alone, XNAT.
 
 They stand on the internal network, so no proxy is between. What they answer is put into words as FLIP's trust-api
-does: "<status>: <detail>", with 502 where no sensible answer came.
+does: "<status>: <detail>", with 502 where no sensible answer came. One that is away for a moment, as it is during an
+upgrade, is asked again.
 """
 
 from __future__ import annotations
@@ -15,23 +16,30 @@ from ssl import SSLContext
 from typing import Any, Self
 
 import httpx
+import stamina
 import structlog
 
 from flame_node_agent import __version__
 from flame_node_agent.config.task_side import TaskSettings
-from flame_node_agent.errors import ServiceFailed
+from flame_node_agent.errors import ServiceAway, ServiceFailed
 from flame_node_agent.hub.answers import one_line
 from flame_node_agent.hub.decoding import Garbled, blocks
 from flame_node_agent.hub.exchange import MAX_ANSWER_BYTES
+from flame_node_agent.hub.patience import Patience
 from flame_node_agent.hub.pools import HubConnections
+from flame_node_agent.hub.retry import ATTEMPTS, backoff
 from flame_node_agent.hub.tls import tls_context
+from flame_node_agent.telemetry.metrics import RETRIES
 
 log = structlog.get_logger(__name__)
 
 BAD_GATEWAY = 502
+UNAVAILABLE = 503
 NO_CONTENT = 204
 MAX_DETAIL_CHARACTERS = 1000
 MAX_REDIRECTS = 5
+_WHAT = "service"
+"""How these calls are named in metrics and in stamina's log."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class ServiceAnswer:
 
     status: int
     text: str
+    will_pass: bool = False
+    """It is a 503 with Retry-After: the same request may succeed later (RFC 9110, 15.6.4)."""
 
     @property
     def succeeded(self) -> bool:
@@ -65,12 +75,14 @@ class TrustService:
         tls: SSLContext,
         credentials: Mapping[str, str],
         connect_seconds: float,
+        patience_seconds: float = 0,
     ) -> None:
-        """``name`` is for the log, ``credentials`` are headers.
+        """``name`` is for the log, ``credentials`` are headers; a service that is away is waited for so long.
 
         Nothing limits how long an answer may take: whoever calls does that.
         """
         self._name = name
+        self._patience = Patience(patience_seconds)
         self._base_url = base_url.rstrip("/")
         self._credentials = dict(credentials)
         self._client = httpx.AsyncClient(
@@ -95,23 +107,49 @@ class TrustService:
     ) -> Any:
         """Ask for ``path`` and give the JSON of a success; None where it has no content.
 
+        While the service is away it is asked again, so whatever it is asked for must bear that, as tasks do.
+
         Raises:
-            ServiceFailed: an answer from 400 up, no JSON, or no answer at all (FLIP trust-api, ``utils/http.py``).
+            ServiceAway: no answer at all, or a 503 that will pass, for longer than the service is waited for.
+            ServiceFailed: another answer from 400 up, or no JSON (FLIP trust-api, ``utils/http.py``).
         """
-        request = self._client.build_request(
-            method,
-            f"{self._base_url}{path}",
-            json=body,
-            params=query,
-            headers={**self._credentials, **(headers or {})},
-        )
+        failures = 0
+
+        def wait_for(error: Exception) -> bool | float:
+            nonlocal failures
+            if not isinstance(error, ServiceAway):
+                return False
+            failures += 1
+            wait = backoff(failures, error)
+            if wait >= self._patience.left:
+                return False
+            RETRIES.labels(_WHAT).inc()
+            return wait
+
+        attempts = stamina.retry_context(on=wait_for, attempts=ATTEMPTS, timeout=None)
+        async for attempt in attempts.with_name(_WHAT, (), {}):
+            with attempt:
+                return await self._call(
+                    self._client.build_request(
+                        method,
+                        f"{self._base_url}{path}",
+                        json=body,
+                        params=query,
+                        headers={**self._credentials, **(headers or {})},
+                    )
+                )
+        raise AssertionError("unreachable: an attempt returns or raises")
+
+    async def _call(self, request: httpx.Request) -> Any:
         try:
-            answer = await self._send(request)
+            answer = await self._ask(request)
         except ServiceFailed as failed:
-            log.warning(
-                "service.unreachable", service=self._name, error=one_line(repr(failed.__cause__ or failed))
-            )
+            reason = one_line(repr(failed.__cause__ or failed))
+            if not isinstance(failed, ServiceAway) or self._patience.found_away(reason):
+                log.warning("service.unreachable", service=self._name, error=reason)
             raise
+        if self._patience.found_there():
+            log.info("service.is_back", service=self._name)
         if answer.status >= 400:
             raise ServiceFailed(answer.status, _detail(answer))
         if answer.status == NO_CONTENT:
@@ -122,6 +160,12 @@ class TrustService:
         except ValueError:
             pass
         raise ServiceFailed(BAD_GATEWAY, "External API returned non-JSON response")
+
+    async def _ask(self, request: httpx.Request) -> ServiceAnswer:
+        answer = await self._send(request)
+        if answer.will_pass:
+            raise ServiceAway(answer.status, _detail(answer))
+        return answer
 
     async def look(self, path: str, *, with_credentials: bool = False) -> ServiceAnswer:
         """Fetch ``path`` for its status; ServiceFailed when nothing answers. Credentials are for routes that ask."""
@@ -137,14 +181,15 @@ class TrustService:
                     # Followed within the service only: its credentials are nobody else's.
                     following = response.next_request
                     if following is None or _origin(following.url) != origin:
-                        return ServiceAnswer(response.status_code, await _text(response))
+                        will_pass = response.status_code == UNAVAILABLE and "Retry-After" in response.headers
+                        return ServiceAnswer(response.status_code, await _text(response), will_pass)
                     request = following
                 finally:
                     await response.aclose()
         except httpx.RequestError as error:
             # The hub is told the kind alone: the text names addresses within the building.
             reason = f"Failed to connect to remote service: {type(error).__name__}"
-            raise ServiceFailed(BAD_GATEWAY, reason) from error
+            raise ServiceAway(BAD_GATEWAY, reason) from error
         except Garbled as error:
             raise ServiceFailed(BAD_GATEWAY, "External API returned non-JSON response") from error
         raise ServiceFailed(BAD_GATEWAY, "Failed to connect to remote service: too many redirects")
@@ -174,7 +219,12 @@ class TrustServices:
 
         def service(name: str, url: object, credentials: Mapping[str, str]) -> TrustService:
             return TrustService(
-                name, str(url), tls=tls, credentials=credentials, connect_seconds=connect_seconds
+                name,
+                str(url),
+                tls=tls,
+                credentials=credentials,
+                connect_seconds=connect_seconds,
+                patience_seconds=settings.tasks.service_patience_seconds,
             )
 
         key = settings.trust_internal_service_key

@@ -13,6 +13,7 @@ import respx
 from structlog.testing import capture_logs
 
 from flame_node_agent.errors import ServiceFailed
+from flame_node_agent.hub import patience, retry
 from flame_node_agent.hub.trust_services import TrustService
 from tests.unit.hub.servers import Peer, serving
 
@@ -29,6 +30,15 @@ def router() -> Iterator[respx.MockRouter]:
 async def service() -> AsyncIterator[TrustService]:
     tls = ssl.create_default_context()
     opened = TrustService("service", f"{BASE}/", tls=tls, credentials={"X-Key": "secret"}, connect_seconds=1)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def patient() -> AsyncIterator[TrustService]:
+    """One that waits for the service."""
+    tls = ssl.create_default_context()
+    opened = TrustService("service", BASE, tls=tls, credentials={}, connect_seconds=1, patience_seconds=60)
     yield opened
     await opened.aclose()
 
@@ -93,6 +103,58 @@ async def test_no_answer_is_a_502(router, service, error, told) -> None:
         "service",
         repr(error),
     )
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        httpx.ConnectError("refused"),
+        httpx.RemoteProtocolError("Server disconnected"),
+        httpx.Response(503, headers={"Retry-After": "5"}, json={"detail": "query_failed"}),
+    ],
+    ids=["nobody", "killed", "database"],
+)
+async def test_who_is_away_is_asked_again(router, patient, no_waiting: list[float], away) -> None:
+    route = router.post(f"{BASE}/x").mock(side_effect=[away] * 5 + [httpx.Response(200, json=1)])
+    with capture_logs() as events:
+        assert await patient.call("POST", "/x", body={"a": 1}) == 1
+    assert {call.request.content for call in route.calls} == {b'{"a":1}'}
+    assert len(no_waiting) == 5
+    ours = [event["event"] for event in events if not event["event"].startswith("stamina.")]
+    assert ours == ["service.unreachable", "service.is_back"]
+
+
+async def test_who_stays_away_is_reported_and_not_waited_for_again(
+    router, patient, no_waiting: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    route = router.get(f"{BASE}/x").mock(side_effect=httpx.ConnectError("refused"))
+    monkeypatch.setattr(patience.time, "monotonic", lambda: 7.0 + sum(no_waiting))
+    monkeypatch.setattr(retry._jitter, "uniform", lambda low, high: high)
+    told = "502: Failed to connect to remote service: ConnectError"
+    assert await failure_of(patient) == told
+    assert 40 < sum(no_waiting) < 60
+    asked, waits = route.call_count, len(no_waiting)
+    no_waiting.append(20)
+    assert await failure_of(patient) == told
+    assert (route.call_count, len(no_waiting)) == (asked + 1, waits + 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(503, json={"detail": "Cohort snapshot store is not configured on this trust."}),
+        httpx.Response(500, json={"detail": "query_failed"}),
+        httpx.Response(403, json={"detail": "no"}),
+        httpx.Response(200, text="<html>"),
+    ],
+    ids=["not here", "failed", "refused", "web page"],
+)
+async def test_what_will_not_pass_is_not_asked_again(
+    router, patient, no_waiting: list[float], answer: httpx.Response
+) -> None:
+    route = router.get(f"{BASE}/x").mock(return_value=answer)
+    await failure_of(patient)
+    assert (route.call_count, no_waiting) == (1, [])
 
 
 async def test_looking_at_who_is_away_is_not_worth_a_line_in_the_log(router, service) -> None:

@@ -33,6 +33,7 @@ ENVIRONMENT = {
     "POSTGRES__USER": "flame",
     "POSTGRES__PASSWORD": "database-secret-4711",
     "POSTGRES__DB": "flame",
+    "TASKS__SERVICE_PATIENCE_SECONDS": "0",
 }
 
 
