@@ -34,16 +34,37 @@ async def with_retries[T](call: Callable[[], Awaitable[T]], *, deadline: float, 
     """
     end = time.monotonic() + deadline
     last: NodeError | None = None
+
+    async def attempt() -> T:
+        nonlocal last
+        try:
+            return await _before(end, call, what, last)
+        except NodeError as error:
+            last = error
+            raise
+
+    return await while_it_may_pass(attempt, may_wait=lambda wait: time.monotonic() + wait < end, what=what)
+
+
+async def while_it_may_pass[T](
+    call: Callable[[], Awaitable[T]], *, may_wait: Callable[[float], bool], what: str
+) -> T:
+    """Call until it succeeds, for as long as ``may_wait`` allows the next pause, told in seconds.
+
+    An attempt that has begun is never cut off. ``what`` is as in :func:`with_retries`.
+
+    Raises:
+        NodeError: what the last attempt raised.
+    """
     failures = 0
 
     def wait_for(error: Exception) -> bool | float:
-        nonlocal last, failures
+        nonlocal failures
         if not isinstance(error, NodeError) or not _is_worth_repeating(error):
             return False
         failures += 1
-        last = error
         wait = backoff(failures, error)
-        if time.monotonic() + wait >= end or failures == ATTEMPTS:
+        if not may_wait(wait) or failures == ATTEMPTS:
             return False
         RETRIES.labels(what).inc()
         return wait
@@ -51,7 +72,7 @@ async def with_retries[T](call: Callable[[], Awaitable[T]], *, deadline: float, 
     attempts = stamina.retry_context(on=wait_for, attempts=ATTEMPTS, timeout=None)
     async for attempt in attempts.with_name(what, (), {}):
         with attempt:
-            return await _before(end, call, what, last)
+            return await call()
     raise AssertionError("unreachable: an attempt returns or raises")
 
 

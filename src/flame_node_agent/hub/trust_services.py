@@ -16,7 +16,6 @@ from ssl import SSLContext
 from typing import Any, Self
 
 import httpx
-import stamina
 import structlog
 
 from flame_node_agent import __version__
@@ -27,9 +26,8 @@ from flame_node_agent.hub.decoding import Garbled, blocks
 from flame_node_agent.hub.exchange import MAX_ANSWER_BYTES
 from flame_node_agent.hub.patience import Patience
 from flame_node_agent.hub.pools import HubConnections
-from flame_node_agent.hub.retry import ATTEMPTS, backoff
+from flame_node_agent.hub.retry import while_it_may_pass
 from flame_node_agent.hub.tls import tls_context
-from flame_node_agent.telemetry.metrics import RETRIES
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +36,6 @@ UNAVAILABLE = 503
 NO_CONTENT = 204
 MAX_DETAIL_CHARACTERS = 1000
 MAX_REDIRECTS = 5
-_WHAT = "service"
-"""How these calls are named in metrics and in stamina's log."""
 
 
 @dataclass(frozen=True)
@@ -113,32 +109,21 @@ class TrustService:
             ServiceAway: no answer at all, or a 503 that will pass, for longer than the service is waited for.
             ServiceFailed: another answer from 400 up, or no JSON (FLIP trust-api, ``utils/http.py``).
         """
-        failures = 0
 
-        def wait_for(error: Exception) -> bool | float:
-            nonlocal failures
-            if not isinstance(error, ServiceAway):
-                return False
-            failures += 1
-            wait = backoff(failures, error)
-            if wait >= self._patience.left:
-                return False
-            RETRIES.labels(_WHAT).inc()
-            return wait
-
-        attempts = stamina.retry_context(on=wait_for, attempts=ATTEMPTS, timeout=None)
-        async for attempt in attempts.with_name(_WHAT, (), {}):
-            with attempt:
-                return await self._call(
-                    self._client.build_request(
-                        method,
-                        f"{self._base_url}{path}",
-                        json=body,
-                        params=query,
-                        headers={**self._credentials, **(headers or {})},
-                    )
+        async def attempt() -> Any:
+            return await self._call(
+                self._client.build_request(
+                    method,
+                    f"{self._base_url}{path}",
+                    json=body,
+                    params=query,
+                    headers={**self._credentials, **(headers or {})},
                 )
-        raise AssertionError("unreachable: an attempt returns or raises")
+            )
+
+        return await while_it_may_pass(
+            attempt, may_wait=lambda wait: wait < self._patience.left, what="service"
+        )
 
     async def _call(self, request: httpx.Request) -> Any:
         try:
