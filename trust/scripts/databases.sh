@@ -26,7 +26,8 @@ check_database() {
     *authentication*) refuse "The database in the volume ${STACK}_$2 has another password than $6 in $KIT_FILE." \
         "The kit is newer than the volume. Either put $6 of the earlier kit back; or, if nothing in the volume is
   needed any more: make down-local-trust && docker volume rm ${STACK}_$2
-  After flame-node keys rotate: the database must be told the new password, see docs/howto/rotate-a-trusts-keys.md" ;;
+  After flame-node keys rotate: the database must be told the new password, which this asks for:
+  docker exec -it $(compose ps --quiet "$1") sh -c 'psql -U \"\$POSTGRES_USER\" -d \"\$POSTGRES_DB\" -c \"\\password \$$3\"'" ;;
     *) refuse "The database of $1 does not let the node in: $(echo "$said" | tail -n 1)" \
         "Compare users and names of the databases in $KIT_FILE with the volume ${STACK}_$2." ;;
     esac

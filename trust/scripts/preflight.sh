@@ -52,7 +52,8 @@ warn_of_names() {
 
 check_kit_file() {
     [ -f "$KIT_FILE" ] || refuse_without_kit \
-        "Make it with: flame-node keys new-trust --kit $(pwd)/$KIT_FILE (or name another with KIT=)."
+        "Make it with: flame-node keys new-trust --kit $(pwd)/$KIT_FILE (or name another with KIT=).
+  On a provisioned host, make it in the checkout instead, and bring it here with make add-local-trust."
     mode=$(stat -L -c %a "$KIT_FILE")
     [ "$mode" = 600 ] || refuse "The kit $KIT_FILE has mode $mode, so others may read its keys." "chmod 600 $KIT_FILE"
     open=$(sed -n 's/^[[:space:]]*\([A-Za-z_][A-Za-z0-9_]*\)=["'\'']\{0,1\}<.*/\1/p' "$KIT_FILE" | tr '\n' ' ')

@@ -7,6 +7,7 @@ command with subcommands, a Typer ``app``.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +29,7 @@ COMMANDS = {
     "doctor": "Look at everything this node needs, and say what is wrong and what to do about it.",
     "config": "Check the settings, or write a template for them.",
     "outbox": "See what is on its way to the hub, and repeat what has failed.",
+    "snapshots": "See which cohorts are frozen for which project, and let one go.",
     "tasks": "See what the hub has asked of this node, and report again.",
     "ledger": "Verify or export the account of everything that has left this node.",
     "dev": "Run the agent with everything it needs on this machine, for development.",
@@ -112,3 +114,8 @@ def entrance(
 def main() -> None:
     """Entry point of the console script."""
     app()
+
+
+def run_agent() -> None:
+    """Entry point of ``flame-result``, which starts the FLAME Node Result Service: the same as ``flame-node agent``."""
+    app(["agent", *sys.argv[1:]])

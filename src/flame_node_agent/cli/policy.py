@@ -45,7 +45,7 @@ def check(
         policy = Policy.load(file, threshold)
     except SettingsError as error:
         for problem in error.problems:
-            typer.echo(problem.problem, err=True)
+            typer.echo(f"{file}: {problem.problem.removeprefix('names a file that ')}", err=True)
         raise typer.Exit(WRONG) from None
     for rule in policy.rules:
         size = max(policy.floor, rule.min_cohort_size or 0)

@@ -77,6 +77,11 @@ class SnapshotStore:
             raise Refused(500, READ_FAILED) from error
         return _snapshot(rows[0]) if rows else None
 
+    async def listing(self) -> list[Snapshot]:
+        """Give all snapshots, the newest first; DatabaseUnavailable."""
+        rows = await self._database.execute(f"SELECT {_COLUMNS} FROM cohort_snapshot ORDER BY frozen_at DESC")
+        return [_snapshot(row) for row in rows]
+
     async def freeze(self, snapshot: Snapshot, members: AsyncIterable[Sequence[Member]]) -> Snapshot:
         """Keep a snapshot with its members in one transaction; if there is one by now, give that one instead.
 

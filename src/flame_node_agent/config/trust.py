@@ -23,7 +23,8 @@ class TrustSettings(ServiceSettings):
 
     env: Environment = Field(
         default="development",
-        description="With `production` the pages that describe the routes (`/docs`, `/openapi.json`) are not served.",
+        description="With `production` data-access-api does not serve the pages that describe its routes (`/docs`, "
+        "`/openapi.json`).",
     )
     aes_key_base64: AesKey = Field(
         description="Key that trust and hub share: tasks and project ids are sealed with it (AES-256-GCM)."

@@ -241,4 +241,6 @@ def test_command_tells_why_a_policy_would_stop_the_start(tmp_path: Path) -> None
     path.write_text(f"{RULE}min_cohort_size = 15\n")
     assert check(str(path))[0] == 0
     code, _, problems = check(str(path), "--threshold", "20")
-    assert (code, problems) == (1, "rule 'r': min_cohort_size 15 is below the threshold of 20\n")
+    assert (code, problems) == (1, f"{path}: rule 'r': min_cohort_size 15 is below the threshold of 20\n")
+    path.unlink()
+    assert check(str(path))[::2] == (1, f"{path}: cannot be read (No such file or directory)\n")

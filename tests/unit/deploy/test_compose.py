@@ -191,6 +191,7 @@ def test_the_relay_is_given_no_secret_and_leads_to_one_server() -> None:
         "LOG__LEVEL": "${TRUST_LOG_LEVEL:-}",
         "OMOP_SERVER": "${OMOP_SERVER:-}",
         "RELAY__PORT": "${OMOP_DB_PORT:-5432}",
+        "RELAY__MAX_CONNECTIONS": "${RELAY__MAX_CONNECTIONS:-}",
     }
     assert "env_file" not in relay
     assert "volumes" not in relay
