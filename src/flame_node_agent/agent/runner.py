@@ -25,7 +25,8 @@ LOOK_SECONDS = 1.0
 MOST_RUNS = 10
 """A task that was interrupted so often is what interrupts: it is reported as failed, before it ends everything."""
 ONE_BY_ONE = {"update_user_profile": 1}
-"""Types whose tasks must not overtake each other: the last change of a user is the one that counts."""
+"""Types whose tasks must not overtake each other, unless TASKS__PARALLEL_BY_TYPE lets several run at once: the last
+change of a user is the one that counts."""
 FINISH_PAUSE_SECONDS = 1.0
 
 
@@ -33,7 +34,13 @@ class Journal(Protocol):
     """:class:`flame_node_agent.stores.journal.Journal`."""
 
     async def claim(
-        self, limit: int, *, rooms: Mapping[str, int], other_room: int, holding: Collection[UUID]
+        self,
+        limit: int,
+        *,
+        rooms: Mapping[str, int],
+        other_room: int,
+        ordered: Collection[str],
+        holding: Collection[UUID],
     ) -> list[Run]: ...
 
     async def finish(self, run: Run, outcome: Outcome) -> None: ...
@@ -93,6 +100,7 @@ class Runner:
             limit,
             rooms=self._rooms(),
             other_room=self._at_once(),
+            ordered=[task_type for task_type in ONE_BY_ONE if self._at_once(task_type) == 1],
             holding=[run.task_id for run in self._loop.running],
         )
 

@@ -86,12 +86,20 @@ class Journal:
         return int(rows[0]["n"])
 
     async def claim(
-        self, limit: int, *, rooms: Mapping[str, int], other_room: int, holding: Collection[UUID] = ()
+        self,
+        limit: int,
+        *,
+        rooms: Mapping[str, int],
+        other_room: int,
+        ordered: Collection[str] = (),
+        holding: Collection[UUID] = (),
     ) -> list[Run]:
         """Lease up to ``limit`` tasks that no living agent runs, the oldest first.
 
         ``rooms`` says how many of a type may be among them, ``other_room`` how many of each type that is not named
-        there. Tasks of ``holding`` are left out: this agent has them in hand, even if their leases have lapsed.
+        there. Of a type that is ``ordered`` only the oldest that is not finished is given, and none while any has a
+        lease, whose ever it is. Tasks of ``holding`` are left out: this agent has them in hand, even if their leases
+        have lapsed.
         """
         rows = await self._database.execute(
             _CLAIM,
@@ -99,6 +107,7 @@ class Journal:
                 "limit": limit,
                 "rooms": json.dumps(dict(rooms)),
                 "other_room": other_room,
+                "ordered": list(ordered),
                 "holding": list(holding),
                 "lease": self._lease_seconds,
             },
@@ -155,13 +164,17 @@ class Journal:
         return {row["task_id"] for row in rows}
 
 
+# All of it sees the table as it was at one moment: a task that another agent is just claiming or finishing still counts
+# as the oldest of its type, and the next one waits for another look.
 _CLAIM = (
     "WITH kinds AS (SELECT task_type,"
-    " LEAST(COALESCE((%(rooms)s::jsonb ->> task_type)::integer, %(other_room)s), %(limit)s) AS room"
+    f" CASE WHEN task_type = ANY(%(ordered)s::text[]) AND NOT bool_and{NOT_LEASED} THEN 0 ELSE"
+    " LEAST(COALESCE((%(rooms)s::jsonb ->> task_type)::integer, %(other_room)s), %(limit)s) END AS room,"
+    " CASE WHEN task_type = ANY(%(ordered)s::text[]) THEN min(arrival) ELSE max(arrival) END AS latest"
     " FROM task_journal WHERE state IN ('waiting', 'running') GROUP BY task_type),"
     " free AS MATERIALIZED (SELECT due.task_id FROM kinds CROSS JOIN LATERAL ("
     "SELECT task_id, arrival FROM task_journal WHERE task_type = kinds.task_type"
-    f" AND state IN ('waiting', 'running') AND {DUE} AND {NOT_LEASED}"
+    f" AND state IN ('waiting', 'running') AND arrival <= kinds.latest AND {DUE} AND {NOT_LEASED}"
     " AND task_id <> ALL(%(holding)s::uuid[])"
     " ORDER BY arrival LIMIT kinds.room FOR UPDATE SKIP LOCKED) AS due"
     " WHERE kinds.room > 0 ORDER BY due.arrival LIMIT %(limit)s)"

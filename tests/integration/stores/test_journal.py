@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from flame_node_agent.devstack.postgres import PostgresAccess
 from flame_node_agent.errors import LeaseLost
-from flame_node_agent.stores.journal_rows import CloseReason, Received
+from flame_node_agent.stores.journal_rows import CloseReason, Received, Run
 from flame_node_agent.wire.tasks import Outcome
 from tests.integration.stores.journal_ground import ALL, Journals, departure, open_journals, task
 
 DONE = Outcome(True, '{"answer": 42}')
+USER = "update_user_profile"
 
 
 @pytest.fixture
@@ -66,6 +67,73 @@ async def test_types_that_nobody_has_named_have_a_room_each(ours: Journals) -> N
     await ours.journal.receive([task(f"type {n % 3}") for n in range(30)])
     claimed = await ours.journal.claim(ALL, rooms={}, other_room=2)
     assert sorted(run.task_type for run in claimed) == ["type 0"] * 2 + ["type 1"] * 2 + ["type 2"] * 2
+
+
+async def in_order(ours: Journals, *, room: int = 1, holding: Collection[UUID] = ()) -> list[Run]:
+    """What an agent claims that keeps changes of users in order."""
+    return await ours.journal.claim(ALL, rooms={USER: room}, other_room=ALL, ordered=[USER], holding=holding)
+
+
+async def test_a_change_that_a_dead_agent_has_begun_is_not_overtaken_by_the_next(ours: Journals) -> None:
+    changes = [task(USER), task(USER)]
+    await ours.journal.receive(changes)
+    assert [run.task_id for run in await in_order(ours)] == [changes[0].id]
+    assert await in_order(ours) == [], "as claimed by an agent that has just started"
+    await ours.lapse()
+    for change in changes:
+        (run,) = await in_order(ours)
+        assert run.task_id == change.id
+        assert await in_order(ours) == []
+        await ours.journal.finish(run, DONE)
+
+
+async def test_no_room_of_one_agent_lets_several_changes_out(ours: Journals) -> None:
+    changes = [task(USER) for _ in range(3)]
+    await ours.journal.receive(changes)
+    assert [run.task_id for run in await in_order(ours, room=ALL)] == [changes[0].id]
+
+
+async def test_a_change_that_is_handed_back_keeps_its_place(ours: Journals) -> None:
+    changes = [task(USER), task(USER)]
+    await ours.journal.receive(changes)
+    (run,) = await in_order(ours)
+    await ours.journal.hand_back(run)
+    assert [again.task_id for again in await in_order(ours)] == [changes[0].id]
+
+
+async def test_a_change_that_hangs_holds_up_its_own_type_alone(ours: Journals) -> None:
+    await ours.journal.receive([task(USER), task(USER), task(), task("create_imaging"), task()])
+    claimed = await in_order(ours)
+    assert [run.task_type for run in claimed] == [USER, "cohort_query", "create_imaging", "cohort_query"]
+    await ours.journal.receive([task()])
+    assert [run.task_type for run in await in_order(ours)] == ["cohort_query"]
+
+
+async def test_an_agent_that_was_late_to_commit_a_change_does_not_run_it_beside_a_later_one(
+    ours: Journals,
+) -> None:
+    await ours.journal.receive([task(USER), task(USER)])
+    (early,) = await in_order(ours)
+    await ours.database.execute(
+        "UPDATE task_journal SET lease_token = gen_random_uuid(), lease_expires_at = now() + interval '1 minute',"
+        " state = 'running' WHERE task_id <> %(early)s",
+        {"early": early.task_id},
+    )
+    await ours.journal.hand_back(early)
+    assert await in_order(ours) == []
+
+
+async def test_changes_run_one_by_one_however_many_agents_claim_at_once(ours: Journals) -> None:
+    changes = [task(USER) for _ in range(12)]
+    await ours.journal.receive(changes)
+    ended: list[UUID] = []
+    while len(ended) < len(changes):
+        claimed = [run for runs in await asyncio.gather(*(in_order(ours) for _ in range(6))) for run in runs]
+        assert len(claimed) == 1
+        await asyncio.gather(*(ours.journal.finish(run, DONE) for run in claimed), in_order(ours))
+        ended += [run.task_id for run in claimed]
+        await ours.lapse()
+    assert ended == [change.id for change in changes]
 
 
 async def test_a_finished_task_is_not_handed_out_again(ours: Journals) -> None:

@@ -97,6 +97,7 @@ class JournalDouble:
         self.postponed: dict[UUID, tuple[float, str]] = {}
         self.hastened = 0
         self.claims: list[tuple[int, dict[str, int], int]] = []
+        self.ordered: list[list[str]] = []
         self.held: list[list[UUID]] = []
         self.lost: set[UUID] = set()
         self.unstorable: set[UUID] = set()
@@ -128,6 +129,7 @@ class JournalDouble:
         *,
         rooms: Mapping[str, int] | None = None,
         other_room: int = 0,
+        ordered: Collection[str] = (),
         holding: Collection[UUID] = (),
     ) -> Any:
         self._reach()
@@ -135,6 +137,7 @@ class JournalDouble:
             claimed, self.to_report = self.to_report[:limit], self.to_report[limit:]
             return claimed
         self.claims.append((limit, dict(rooms), other_room))
+        self.ordered.append(list(ordered))
         self.held.append(list(holding))
         left = dict(rooms)
         runs = []

@@ -134,6 +134,7 @@ async def test_a_type_has_the_limit_that_the_setting_names() -> None:
         await until(lambda: ground.done == 9)
     assert ground.tasks.most["get_imaging_status"] == 2
     assert ground.journal.claims[0][1]["update_user_profile"] == 3
+    assert ground.journal.ordered[0] == [], "several at once is what was asked for"
 
 
 async def test_changes_of_users_do_not_overtake_each_other() -> None:
@@ -142,6 +143,7 @@ async def test_changes_of_users_do_not_overtake_each_other() -> None:
     async with ground.running():
         await until(lambda: ground.done == 5)
     assert ground.tasks.most["update_user_profile"] == 1
+    assert ground.journal.ordered[0] == ["update_user_profile"]
 
 
 @pytest.mark.parametrize(
