@@ -16,7 +16,7 @@ from miniopy_async.api import Minio
 
 from flame_node_agent.stores.multipart import MultipartUpload
 from flame_node_agent.stores.parts import PartBuffer, part_size
-from flame_node_agent.stores.s3_failures import ATTEMPTS, S3_FAILURES, pause_or_raise
+from flame_node_agent.stores.s3_failures import ATTEMPTS, S3_FAILURES, confirmed, pause_or_raise, understood
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +90,8 @@ class ObjectWriter:
         try:
             if self._upload is not None and not self._finished:
                 await self._upload.abort()
-            await self._bucket.client.remove_object(self._bucket.name, self._key)
+            with understood():
+                await self._bucket.client.remove_object(self._bucket.name, self._key)
         except S3_FAILURES as error:
             log.warning("object.not_cleaned", key=self._key, error=repr(error))
 
@@ -114,14 +115,16 @@ class ObjectWriter:
     async def _put_whole(self, body: bytes) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                await self._bucket.client.put_object(
-                    self._bucket.name,
-                    self._key,
-                    BytesIO(body),
-                    len(body),
-                    content_type=self._content_type,
-                    part_size=len(body),  # as large as the object: keeps the client from splitting it
-                )
+                with understood():
+                    result = await self._bucket.client.put_object(
+                        self._bucket.name,
+                        self._key,
+                        BytesIO(body),
+                        len(body),
+                        content_type=self._content_type,
+                        part_size=len(body),  # as large as the object: keeps the client from splitting it
+                    )
+                confirmed(result.etag)
             except S3_FAILURES as error:
                 await pause_or_raise(error, attempt)
             else:

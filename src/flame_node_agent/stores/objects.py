@@ -20,7 +20,7 @@ from flame_node_agent.config.settings import Settings
 from flame_node_agent.errors import ObjectNotFound, ObjectStoreUnavailable
 from flame_node_agent.stores.multipart import MultipartUpload
 from flame_node_agent.stores.object_writer import Bucket, Chunk, ObjectWriter, StoredObject
-from flame_node_agent.stores.s3_failures import S3_FAILURES, translated
+from flame_node_agent.stores.s3_failures import S3_FAILURES, translated, understood
 from flame_node_agent.telemetry import metrics
 
 __all__ = ["Chunk", "ObjectInfo", "ObjectReader", "ObjectStore", "StoredObject"]
@@ -179,7 +179,8 @@ class ObjectStore:
     @asynccontextmanager
     async def _counted(self, operation: str, key: str) -> AsyncIterator[None]:
         try:
-            yield
+            with understood():
+                yield
         except S3_FAILURES as error:
             failure = translated(error, key)
             outcome = "missing" if isinstance(failure, ObjectNotFound) else "error"
