@@ -5,7 +5,8 @@ last attempt stopped:
 
 * bytes are sent under a name that is noted before the first of them leaves; a repeat looks for that name first;
 * a name that holds other content is left alone, and the file gets a suffix;
-* "the hub has it" is committed together with the row of the egress ledger;
+* "the hub has it" is committed together with the row of the egress ledger, at once: what only adorns that row is asked
+  for before;
 * hubs up to 0.8.21 need the file linked to the analysis, newer ones do that by themselves.
 """
 
@@ -23,7 +24,7 @@ from flame_node_agent.agent.leftovers import Leftovers
 from flame_node_agent.agent.names import hub_names, marked
 from flame_node_agent.agent.source import Pace, Sent, Source
 from flame_node_agent.crypto.sealing import digest_of
-from flame_node_agent.errors import HubRefused, HubUnavailable, HubUnexpected, NoBucket
+from flame_node_agent.errors import HubError, HubRefused, HubUnavailable, HubUnexpected, NoBucket
 from flame_node_agent.hub.answers import CONFLICT, NOT_FOUND
 from flame_node_agent.hub.hub import Hub
 from flame_node_agent.stores.ledger import Departure
@@ -36,6 +37,7 @@ from flame_node_agent.wire.hub import AnalysisBucket, BucketFile
 log = structlog.get_logger(__name__)
 
 RESOLVE_SECONDS = 30.0
+PROJECT_SECONDS = 2.0
 LINK_SETTLE_SECONDS = 1.0
 
 
@@ -100,6 +102,7 @@ class Delivery:
     async def _send(self, upload: Upload, bucket: AnalysisBucket) -> tuple[Upload, bool]:
         """Bring the file to the hub; also whether that was done now, and not by an earlier attempt."""
         source = self.source(upload)
+        project_id = await self._project_of(upload)
         repeated = upload.hub_path is not None
         if repeated or not bucket.links_by_itself:
             # A repeat may find its own file; and a hub that does not link by itself is one that overwrites.
@@ -115,13 +118,13 @@ class Delivery:
                     path = marked(upload.filename, upload.upload_id.hex)
                     upload = await self._outbox.begin_upload(upload, path)
             there = await self._post(upload, bucket, path, source, repeated=repeated)
-        return await self._note_departure(upload, bucket, there, await source.sent()), missing
+        noted = await self._note_departure(upload, bucket, there, await source.sent(), project_id)
+        return noted, missing
 
     async def _note_departure(
-        self, upload: Upload, bucket: AnalysisBucket, file: BucketFile, sent: Sent
+        self, upload: Upload, bucket: AnalysisBucket, file: BucketFile, sent: Sent, project_id: UUID | None
     ) -> Upload:
-        """Commit that the hub has the file, together with its row in the egress ledger."""
-        project_id = upload.project_id or await self._project_of(upload.analysis_id)
+        """Commit that the hub has the file, together with its row in the egress ledger; asks nobody for anything."""
         departure = Departure(
             upload_id=upload.upload_id,
             analysis_id=upload.analysis_id,
@@ -139,12 +142,14 @@ class Delivery:
         metrics.LEDGER_ROWS.inc()
         return uploaded
 
-    async def _project_of(self, analysis_id: UUID) -> UUID | None:
-        """The project, for the ledger; a hub that does not tell this node is no reason to leave the row out."""
+    async def _project_of(self, upload: Upload) -> UUID | None:
+        """The project, for the ledger; a hub that does not tell it now is no reason to hold a file or its row back."""
+        if upload.project_id is not None:
+            return upload.project_id
         try:
-            return await self._knowledge.project_of(analysis_id, RESOLVE_SECONDS)
-        except HubRefused as refusal:
-            log.warning("ledger.project_unknown", analysis=str(analysis_id), error=str(refusal))
+            return await self._knowledge.project_of(upload.analysis_id, PROJECT_SECONDS)
+        except HubError as error:
+            log.warning("ledger.project_unknown", analysis=str(upload.analysis_id), error=str(error))
             return None
 
     async def _post(
@@ -261,10 +266,11 @@ class Delivery:
         if upload.owns_object:
             await self._objects.delete(upload.object_key)
         if upload.hub_file_id is None and upload.hub_path is not None and upload.bucket is not None:
+            project_id = await self._project_of(upload)
             found = await self._leftovers.find(upload, upload.bucket, upload.hub_path)
             if found is not None:
                 # It reached the hub although nobody was told: it left this building, so it is in the ledger.
-                upload = await self._note_departure(upload, upload.bucket, *found)
+                upload = await self._note_departure(upload, upload.bucket, *found, project_id)
         if upload.hub_file_id is not None:
             await self._hub.storage.delete_file(upload.hub_file_id)
         retracted = await self._outbox.mark_retracted(upload)

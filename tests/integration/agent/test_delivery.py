@@ -14,7 +14,7 @@ from flame_node_agent.agent.result_side import ResultSide
 from flame_node_agent.config.settings import load_settings
 from flame_node_agent.devstack.hub_server import Profile
 from flame_node_agent.devstack.testing import RunningHub
-from flame_node_agent.errors import HubError
+from flame_node_agent.errors import HubError, HubUnavailable
 from flame_node_agent.hub.transport import Transport
 from flame_node_agent.stores.database import Database
 from flame_node_agent.stores.uploads import NewUpload, Upload, UploadKind, UploadState
@@ -157,17 +157,71 @@ async def test_two_files_of_one_name_never_meet_at_a_hub_that_overwrites(
     )
 
 
+@pytest.mark.parametrize("answer", [{"status": 403}, {"status": 503}, {"status": 200}, {"down": True}])
 async def test_what_has_left_is_in_the_ledger_although_the_hub_does_not_tell_the_project(
-    dev_hub: HubFactory, node_env: EnvironmentFactory
+    dev_hub: HubFactory, node_env: EnvironmentFactory, answer: dict[str, object]
 ) -> None:
     hub = dev_hub("0.8.30")
     analysis_id = hub.new_analysis().id
     async with running(node_env, hub) as agent:
         await agent.outbox.enqueue(await stored(agent, analysis_id, UploadKind.FINAL))
         (upload,) = await agent.outbox.claim(1)
-        hub.fault(match="GET /core/analyses/*", status=403)
+        hub.fault(match="GET /core/analyses/*", **answer)
         delivered = await advanced(agent, upload)
         hub.clear_faults()
         assert delivered.state is UploadState.DELIVERED
         (row,) = await agent.database.execute("SELECT project_id, size FROM egress_ledger")
     assert (row["project_id"], row["size"]) == (None, len(CONTENT))
+
+
+async def test_departure_is_noted_at_once_while_core_is_away_and_never_read_back(
+    dev_hub: HubFactory, node_env: EnvironmentFactory
+) -> None:
+    hub = dev_hub("0.8.21")
+    analysis_id = hub.new_analysis().id
+    async with running(node_env, hub) as agent:
+        await agent.outbox.enqueue(await stored(agent, analysis_id, UploadKind.FINAL))
+        (upload,) = await agent.outbox.claim(1)
+        hub.fault(match="/stream", status=500)
+        hub.fault(match="* /core/*", status=503)
+        for _ in range(2):  # the link needs core, so no attempt comes to the end
+            with pytest.raises(HubUnavailable):
+                await advanced(agent, upload)
+            noted = await agent.outbox.find(upload.upload_id)
+            assert noted is not None
+            assert noted.state is UploadState.UPLOADED
+            upload = noted
+        hub.clear_faults()
+        assert (await advanced(agent, upload)).state is UploadState.DELIVERED
+        assert len(await agent.database.execute("SELECT 1 FROM egress_ledger")) == 1
+    assert list(held(hub, analysis_id)) == [NAME]
+
+
+async def test_known_project_is_in_the_ledger(dev_hub: HubFactory, node_env: EnvironmentFactory) -> None:
+    hub = dev_hub("0.8.30")
+    analysis = hub.new_analysis()
+    async with running(node_env, hub) as agent:
+        await agent.outbox.enqueue(await stored(agent, analysis.id, UploadKind.FINAL))
+        (upload,) = await agent.outbox.claim(1)
+        await advanced(agent, upload)
+        (row,) = await agent.database.execute("SELECT project_id FROM egress_ledger")
+    assert row["project_id"] == analysis.project_id
+
+
+async def test_file_is_taken_back_although_the_hub_does_not_tell_the_project(
+    dev_hub: HubFactory, node_env: EnvironmentFactory
+) -> None:
+    hub = dev_hub("0.8.30")
+    analysis_id = hub.new_analysis().id
+    async with running(node_env, hub) as agent:
+        ours = await agent.outbox.begin(await stored(agent, analysis_id, UploadKind.INTERMEDIATE), None)
+        hub.fault(match="/upload", lose_reply=True, count=1)
+        hub.fault(match="GET /core/analyses/*", status=503)
+        with pytest.raises(HubError):
+            await advanced(agent, ours)
+        await agent.outbox.retract(ours, "killed")
+        (claimed,) = await agent.outbox.claim(1)
+        assert (await advanced(agent, claimed)).state is UploadState.RETRACTED
+        hub.clear_faults()
+        assert held(hub, analysis_id) == {}
+        assert len(await agent.database.execute("SELECT 1 FROM egress_ledger")) == 1
