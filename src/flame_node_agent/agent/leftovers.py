@@ -10,7 +10,8 @@ import hashlib
 
 from flame_node_agent.agent.source import Sent
 from flame_node_agent.crypto.sealing import NONCE_BYTES, sealed_size
-from flame_node_agent.errors import HubUnavailable
+from flame_node_agent.errors import HubRefused, HubUnavailable
+from flame_node_agent.hub.answers import NOT_FOUND
 from flame_node_agent.hub.storage import HubStorage
 from flame_node_agent.stores.outbox import Outbox
 from flame_node_agent.stores.uploads import Upload, UploadState
@@ -56,11 +57,16 @@ class Leftovers:
         if held.size not in {None, size}:
             return None
         digest, head, seen = hashlib.sha256(), bytearray(), 0
-        async with self._storage.stream(held.id) as chunks:
-            async for chunk in chunks:
-                digest.update(chunk)
-                head += chunk[: NONCE_BYTES - len(head)]
-                seen += len(chunk)
+        try:
+            async with self._storage.stream(held.id) as chunks:
+                async for chunk in chunks:
+                    digest.update(chunk)
+                    head += chunk[: NONCE_BYTES - len(head)]
+                    seen += len(chunk)
+        except HubRefused as refusal:
+            if refusal.status != NOT_FOUND:
+                raise
+            return None  # a record without bytes, or removed since it was found
         sent = Sent(seen, digest.hexdigest())
         sealed = upload.recipient is not None
         mine = bytes(head) == upload.seal_nonce if sealed else sent.sha256 == upload.sha256

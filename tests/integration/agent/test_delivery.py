@@ -225,3 +225,39 @@ async def test_file_is_taken_back_although_the_hub_does_not_tell_the_project(
         hub.clear_faults()
         assert held(hub, analysis_id) == {}
         assert len(await agent.database.execute("SELECT 1 FROM egress_ledger")) == 1
+
+
+@pytest.mark.parametrize("kind", UploadKind)
+async def test_file_without_its_bytes_is_not_taken_for_the_own_one(
+    dev_hub: HubFactory, node_env: EnvironmentFactory, kind: UploadKind
+) -> None:
+    hub = dev_hub("0.13")
+    analysis_id = hub.new_analysis().id
+    async with running(node_env, hub) as agent:
+        ours = await agent.outbox.begin(await stored(agent, analysis_id, kind), None)
+        hub.fault(match="/upload", lose_reply=True, count=1)
+        with pytest.raises(HubError):
+            await advanced(agent, ours)
+        begun = await agent.outbox.find(ours.upload_id)
+        assert begun is not None
+        hub.fault(match="/stream", status=404, count=1)
+        ours = await advanced(agent, begun)
+        assert ours.state is UploadState.DELIVERED
+        assert ours.hub_path != NAME
+    assert len(held(hub, analysis_id)) == 2
+
+
+async def test_file_without_its_bytes_is_no_leftover(
+    dev_hub: HubFactory, node_env: EnvironmentFactory
+) -> None:
+    hub = dev_hub("0.13")
+    analysis_id = hub.new_analysis().id
+    async with running(node_env, hub) as agent:
+        ours = await agent.outbox.begin(await stored(agent, analysis_id, UploadKind.INTERMEDIATE), None)
+        hub.fault(match="/upload", lose_reply=True, count=1)
+        with pytest.raises(HubError):
+            await advanced(agent, ours)
+        await agent.outbox.retract(ours, "killed")
+        (claimed,) = await agent.outbox.claim(1)
+        hub.fault(match="/stream", status=404, count=1)
+        assert (await advanced(agent, claimed)).state is UploadState.RETRACTED
