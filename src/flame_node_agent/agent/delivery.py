@@ -192,8 +192,9 @@ class Delivery:
     ) -> tuple[str, BucketFile | None]:
         """A name that is free, or one under which the hub already has these bytes.
 
-        An intermediate result is never taken for another one with the same content, because its reader may remove
-        it; only a file under the name that an earlier attempt of this very upload has begun with is its own.
+        Another node's file is never taken for one of this node's, whatever is in it. An intermediate result is not
+        even taken for another one of this node with the same content, because its reader may remove it; only a file
+        under the name that an earlier attempt of this very upload has begun with is its own.
         ``unless`` is a name that the hub has just refused as taken.
         """
         for path in hub_names(upload):
@@ -202,6 +203,8 @@ class Delivery:
                 if path == unless:
                     continue  # taken a moment ago, so not free, whatever the listing says
                 return path, None
+            if self._hub.storage.is_of_another_node(held):
+                continue
             if upload.kind is UploadKind.FINAL:
                 mine = await self._same(held, source)
             else:
@@ -211,8 +214,8 @@ class Delivery:
         raise HubUnexpected(CONFLICT, "every name for this file is taken")
 
     async def _is_mine(self, upload: Upload, held: BucketFile, source: Source) -> bool:
-        """Whether a file under the name this upload began with is this upload's: same bytes, nobody else's."""
-        if self._hub.storage.is_of_another_node(held) or await self._outbox.is_of_another(upload, held.id):
+        """Whether this node's file under the name this upload began with is this upload's: same bytes, no other's."""
+        if await self._outbox.is_of_another(upload, held.id):
             return False
         if not await self._same(held, source):
             return False

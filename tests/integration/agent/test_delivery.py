@@ -119,6 +119,52 @@ async def test_file_of_another_node_is_not_taken_for_the_own_one(
         assert len(held(hub, analysis_id)) == 2
 
 
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("profile", ["0.8.21", "0.8.30", "0.13"])
+async def test_equal_final_result_of_another_node_is_not_taken_for_the_own_one(
+    dev_hub: HubFactory, node_env: EnvironmentFactory, profile: Profile, begun: bool
+) -> None:
+    hub = dev_hub(profile)
+    analysis_id = hub.new_analysis().id
+    async with running(node_env, hub, flow="password") as other, running(node_env, hub) as agent:
+        theirs = await stored(other, analysis_id, UploadKind.FINAL)
+        assert theirs.bucket is not None
+        file = await other.hub.storage.upload(
+            theirs.bucket.storage_bucket_id, name=NAME, size=len(CONTENT), chunks=lambda: pieces(CONTENT)
+        )
+        await agent.outbox.enqueue(await stored(agent, analysis_id, UploadKind.FINAL))
+        (ours,) = await agent.outbox.claim(1)
+        if begun:
+            ours = await agent.outbox.begin_upload(ours, NAME)
+        ours = await advanced(agent, ours)
+        assert ours.state is UploadState.DELIVERED
+        assert ours.hub_file_id is not None
+        assert ours.hub_file_id != file.id
+        own = await agent.hub.storage.get_file(ours.hub_file_id)
+        assert own is not None
+        assert not agent.hub.storage.is_of_another_node(own)
+        assert own.path == ours.hub_path != NAME
+    assert set(held(hub, analysis_id)) == {NAME, ours.hub_path}
+
+
+@pytest.mark.parametrize("profile", ["0.8.21", "0.8.30", "0.13"])
+async def test_own_final_result_is_found_again_when_its_answer_was_lost(
+    dev_hub: HubFactory, node_env: EnvironmentFactory, profile: Profile
+) -> None:
+    hub = dev_hub(profile)
+    analysis_id = hub.new_analysis().id
+    async with running(node_env, hub) as agent:
+        await agent.outbox.enqueue(await stored(agent, analysis_id, UploadKind.FINAL))
+        (ours,) = await agent.outbox.claim(1)
+        hub.fault(match="/upload", lose_reply=True, count=1)
+        with pytest.raises(HubError):
+            await advanced(agent, ours)
+        begun = await agent.outbox.find(ours.upload_id)
+        assert begun is not None
+        assert (await advanced(agent, begun)).state is UploadState.DELIVERED
+    assert list(held(hub, analysis_id)) == [NAME]
+
+
 @pytest.mark.parametrize("profile", ["0.8.21", "0.8.30", "0.13"])
 async def test_own_file_is_taken_back_when_its_answer_was_lost(
     dev_hub: HubFactory, node_env: EnvironmentFactory, profile: Profile
