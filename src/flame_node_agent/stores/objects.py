@@ -7,7 +7,6 @@ store itself) leaves neither an object nor a multipart upload.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ from flame_node_agent.errors import ObjectNotFound, ObjectStoreUnavailable
 from flame_node_agent.stores.multipart import MultipartUpload
 from flame_node_agent.stores.object_writer import Bucket, Chunk, ObjectWriter, StoredObject
 from flame_node_agent.stores.s3_failures import S3_FAILURES, translated, understood
+from flame_node_agent.stores.s3_session import READ_BLOCK, open_session
 from flame_node_agent.telemetry import metrics
 
-__all__ = ["Chunk", "ObjectInfo", "ObjectReader", "ObjectStore", "StoredObject"]
+__all__ = ["READ_BLOCK", "Chunk", "ObjectInfo", "ObjectReader", "ObjectStore", "StoredObject"]
 
-READ_BLOCK = 1024 * 1024
 PARALLEL_PARTS_IN_ALL = 12  # of all objects together: what bounds the memory of many uploads at once
 
 
@@ -70,20 +69,7 @@ class ObjectStore:
     def open(cls, settings: Settings) -> ObjectStore:
         """Make a client; nothing is connected yet. Must be called inside a running event loop."""
         store = settings.minio
-        context = ssl.create_default_context()
-        if settings.extra_ca_certs is not None:
-            context.load_verify_locations(cafile=str(settings.extra_ca_certs))
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=128, ssl=context, keepalive_timeout=30),
-            timeout=aiohttp.ClientTimeout(
-                total=None,
-                sock_connect=settings.http.connect_timeout_seconds,
-                sock_read=settings.http.read_timeout_seconds,
-            ),
-            read_bufsize=READ_BLOCK,
-            auto_decompress=False,
-            trust_env=False,
-        )
+        session = open_session(settings)
         client = Minio(
             store.endpoint,
             access_key=store.access_key,

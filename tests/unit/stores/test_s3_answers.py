@@ -12,15 +12,9 @@ from flame_node_agent.stores.parts import MIB
 
 from .s3_double import INTERNAL_ERROR, NO_SUCH_UPLOAD, Answer, S3Double, store_at
 
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
 SIZE = 6 * MIB
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def at_once(seconds: float) -> None:
-        del seconds
-
-    monkeypatch.setattr("flame_node_agent.stores.s3_failures.asyncio.sleep", at_once)
 
 
 @pytest.fixture
