@@ -55,8 +55,9 @@ class Sending:
             if not await self._was_delivered(upload):
                 raise
         except BaseException as error:
-            await asyncio.shield(self._retract(upload, error))
-            raise
+            delivered = await asyncio.shield(self._retract(upload, error))
+            if not delivered or not isinstance(error, Exception):
+                raise  # of a cancelled request nobody is left to be told
         assert upload.hub_file_id is not None
         return upload.hub_file_id
 
@@ -68,13 +69,20 @@ class Sending:
         return row
 
     async def _was_delivered(self, upload: Upload) -> bool:
-        """A lost answer of the last commit looks like a lost lease; the row knows better."""
+        """The last commit whose answer was lost, or met the deadline, looks like a lost lease; the row knows better."""
         row = await self._outbox.find(upload.upload_id)
         return row is not None and row.state is UploadState.DELIVERED
 
-    async def _retract(self, upload: Upload, error: BaseException) -> None:
+    async def _retract(self, upload: Upload, error: BaseException) -> bool:
+        """Leave the upload to the worker, to be taken back; True if it turns out to be delivered, and so stays."""
         try:
-            await self._outbox.retract(upload, f"{type(error).__name__}: {error}")
+            try:
+                await self._outbox.retract(upload, f"{type(error).__name__}: {error}")
+            except LeaseLost:
+                if not await self._was_delivered(upload):
+                    raise
+                return True
         except (DatabaseUnavailable, LeaseLost) as failure:
             # The lease will lapse, and whoever claims the row then retracts it.
             log.warning("upload.retract_postponed", upload=str(upload.upload_id), error=repr(failure))
+        return False
