@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,12 +24,16 @@ class Retention:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def expired(self, days: float, limit: int = 500) -> list[Upload]:
-        """Rows that were delivered or retracted more than ``days`` ago. Failed ones stay until somebody decides."""
+    async def expired(self, days: float, but: Collection[UUID] = (), limit: int = 500) -> list[Upload]:
+        """Rows that were delivered or retracted more than ``days`` ago, ``but`` for these.
+
+        Failed ones stay until somebody decides.
+        """
         rows = await self._database.execute(
             "SELECT * FROM outbox WHERE state IN ('delivered', 'retracted')"
-            " AND finished_at < now() - make_interval(secs => %(seconds)s) ORDER BY finished_at LIMIT %(limit)s",
-            {"seconds": days * 86_400, "limit": limit},
+            " AND finished_at < now() - make_interval(secs => %(seconds)s)"
+            " AND upload_id <> ALL(%(but)s) ORDER BY finished_at LIMIT %(limit)s",
+            {"seconds": days * 86_400, "but": list(but), "limit": limit},
         )
         return [upload_of(row) for row in rows]
 

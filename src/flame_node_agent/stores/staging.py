@@ -16,6 +16,7 @@ import structlog
 from flame_node_agent.errors import DatabaseUnavailable, LeaseLost, ObjectStoreError
 from flame_node_agent.stores.database import Database
 from flame_node_agent.stores.objects import Chunk, ObjectStore, StoredObject
+from flame_node_agent.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -109,20 +110,40 @@ class Staging:
         """Remove what agents that are gone have left half-written; how many objects were removed.
 
         Each intent is taken over before its object is touched, so an agent that was only slow finds its claim refused.
+        An object that cannot be removed is left to a later sweep.
+
+        Raises:
+            ObjectStoreError: the store is away.
+            DatabaseUnavailable: likewise.
         """
+        removed = 0
+        stuck: list[str] = []
+        while keys := await self._take_over_orphans(stuck):
+            for key in keys:
+                try:
+                    await self._remove(key)
+                except ObjectStoreError as error:
+                    log.warning("object.not_cleaned", key=key, error=repr(error))
+                    stuck.append(key)
+                    await self._objects.check()
+                else:
+                    log.info("orphan.removed", key=key)
+                    metrics.JANITOR_REMOVED.labels("orphan").inc()
+                    removed += 1
+        return removed
+
+    async def _take_over_orphans(self, but: list[str]) -> list[str]:
+        """Make a number of lapsed intents the sweeper's, and give their keys."""
         rows = await self._database.execute(
             "UPDATE staged_object SET owner = %(owner)s,"
             " lease_expires_at = now() + make_interval(secs => %(lease)s)"
-            " WHERE object_key IN (SELECT object_key FROM staged_object WHERE lease_expires_at < now()"
+            " WHERE object_key IN (SELECT object_key FROM staged_object WHERE (lease_expires_at < now()"
             # The latter is from before the database's clock was put back.
-            " OR lease_expires_at > now() + make_interval(secs => 86400 + 2 * %(lease)s)"
-            " LIMIT 200 FOR UPDATE SKIP LOCKED) RETURNING object_key",
-            {"owner": self._sweeper, "lease": self._lease_seconds},
+            " OR lease_expires_at > now() + make_interval(secs => 86400 + 2 * %(lease)s))"
+            " AND object_key <> ALL(%(but)s) LIMIT 200 FOR UPDATE SKIP LOCKED) RETURNING object_key",
+            {"owner": self._sweeper, "lease": self._lease_seconds, "but": but},
         )
-        for row in rows:
-            await self._remove(row["object_key"])
-            log.info("orphan.removed", key=row["object_key"])
-        return len(rows)
+        return [row["object_key"] for row in rows]
 
     async def _remove(self, key: str) -> None:
         """Remove everything under a key whose intent is the sweeper's, and then the intent."""
