@@ -17,7 +17,8 @@ from flame_node_agent.devstack.agent_server import AgentServer
 from flame_node_agent.devstack.postgres import PostgresAccess
 from flame_node_agent.devstack.s3 import S3Access
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 75.0
+"""Longer than an agent takes to say that the hub has not answered in time (50 s), so that its reason is seen."""
 UPLOAD_ID = "X-Upload-Id"
 
 type State = dict[str, Any]
