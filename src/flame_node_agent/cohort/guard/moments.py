@@ -2,8 +2,8 @@
 
 Disclosure control runs earlier statements again, to compare them with a new one. One that says ``now()`` could be
 about one cohort when it is answered and about another of the same size when it is compared. So the current time is
-written out as a day (:func:`pinned`), and texts that PostgreSQL reads as the current time ("PostgreSQL documentation,
-8.5.1.4 Special Values") are refused.
+written out as a day (:func:`pinned`), and texts in the query that PostgreSQL reads as the current time are refused.
+Texts that the query makes, or finds in the data, are :mod:`.casts`' business.
 """
 
 from __future__ import annotations
@@ -14,96 +14,30 @@ from datetime import date
 import sqlglot
 from sqlglot import exp
 
-from flame_node_agent.cohort.guard.functions import name_of
+from flame_node_agent.cohort.guard.casts import SPECIAL
 from flame_node_agent.errors import Refused
 
-_SPECIAL = re.compile(r"(?<![a-z0-9])(now|today|tomorrow|yesterday)(?![a-z0-9])", re.IGNORECASE)
-_DATE_FORMAT = re.compile(r"[^A-Za-z]*(?:[YMDHISTZmdjg][^A-Za-z]*)*")
-"""Formats of to_char that give digits, in PostgreSQL's letters and in sqlglot's. No special value has these letters
-alone."""
+_SPECIAL = re.compile(rf"(?<![a-z])({'|'.join(SPECIAL)})(?![a-z])", re.IGNORECASE | re.ASCII)
+"""Beside a digit it is a word of its own, as in '00:00today' (PostgreSQL, ``ParseDateTime``)."""
 
-_TIMES = frozenset({exp.DType.DATE, exp.DType.TIME, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ})
-_TEXTS = frozenset({exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.BPCHAR, exp.DType.ARRAY})
+_DROPPED = re.compile(r'[\\"]')
+"""What PostgreSQL takes out of elements of arrays: '{to\\day}' has today in it."""
+
 _PATTERNS = (exp.Like, exp.ILike, exp.SimilarTo, exp.Escape, exp.RegexpLike, exp.RegexpILike)
-_NO_TEXT = (
-    exp.Predicate,
-    exp.Connector,
-    exp.Interval,
-    exp.TimestampTrunc,
-    exp.DateBin,
-    exp.Extract,
-    exp.StrToDate,
-    exp.StrToTime,
-    exp.DateFromParts,
-    exp.TimestampFromParts,
-    exp.Count,
-    exp.Where,
-    exp.Group,
-    exp.Having,
-)
-"""What makes no text, whatever texts are in it."""
 
 
 def check_moments(query: exp.Expr) -> None:
-    """Refuse texts that mean the current time, and such as could be put together to one.
+    """Refuse texts that mean the current time.
 
     Raises:
         Refused: 400.
     """
     for text in query.find_all(exp.Literal):
-        found = _SPECIAL.search(text.name) if text.is_string else None
-        if found and not isinstance(text.parent, _PATTERNS):
+        if not text.is_string or isinstance(text.parent, _PATTERNS):
+            continue
+        found = _SPECIAL.search(text.name) or _SPECIAL.search(_DROPPED.sub("", text.name))
+        if found:
             raise Refused(400, f"Texts with '{found.group().lower()}' are not allowed; use CURRENT_DATE.")
-    for cast in query.find_all(exp.Cast, exp.Date):
-        made = cast.this
-        if _to_time(cast) and not isinstance(made, exp.Literal) and _spells(made, query, set()):
-            raise Refused(400, "Texts with letters must not be put together to dates or times.")
-
-
-def _to_time(cast: exp.Expr) -> bool:
-    return isinstance(cast, exp.Date) or any(
-        kind.this in _TIMES for kind in cast.args["to"].find_all(exp.DataType)
-    )
-
-
-def _spells(made: exp.Expr, query: exp.Expr, seen: set[str]) -> bool:
-    """Whether letters that stand in the query can get into the text that ``made`` is."""
-    if isinstance(made, _NO_TEXT) or (isinstance(made, exp.Cast) and made.args["to"].this not in _TEXTS):
-        return False
-    if isinstance(made, exp.AtTimeZone):
-        return _spells(made.this, query, seen)
-    if isinstance(made, exp.Literal):
-        return made.is_string and not _DATE_FORMAT.fullmatch(made.name)
-    if isinstance(made, exp.Column):
-        name = made.name
-        if name in seen:
-            return False
-        seen.add(name)
-        return any(_spells(source, query, seen) for source in _sources(name, query))
-    return any(_spells(part, query, seen) for part in made.iter_expressions())
-
-
-def _sources(name: str, query: exp.Expr) -> list[exp.Expr]:
-    """What a column of that name may take its values from, anywhere in the query; no scopes, so rather too much."""
-    if re.fullmatch(r"column[0-9]+|\?column\?", name):
-        return [query]
-    found = []
-    for node in query.walk():
-        match node:
-            case exp.Alias() if node.alias == name:
-                found.append(node.this)
-            case exp.TableAlias(parent=exp.Expr() as parent) if name in {
-                node.name,
-                *(column.name for column in node.columns),
-            }:
-                found.append(parent)
-            case exp.Case() if name == "case":
-                found.append(node)
-            case exp.Func() if name_of(node) == name:
-                found.append(node)
-            case _:
-                pass
-    return found
 
 
 def pinned(sql: str, today: date) -> str:

@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
+from flame_node_agent.cohort.guard.casts import write_casts
 from flame_node_agent.cohort.guard.lexer import read
 from flame_node_agent.cohort.guard.limits import check_limits
 from flame_node_agent.cohort.guard.moments import check_moments
@@ -90,6 +91,7 @@ def _rewritten(query: str) -> str:
     check_columns(tree)
     check_limits(tree)
     check_moments(tree)
+    write_casts(tree)
     sql = _emit(tree)
     check_words(read(sql)[0])
     return sql
