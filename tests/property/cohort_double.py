@@ -81,12 +81,16 @@ class LogInMemory:
         self._rows: list[Earlier] = []
 
     async def close_to(
-        self, question: Question, sizes: Sequence[int], *, after: int
+        self, question: Question, told: Release | None, *, after: int
     ) -> tuple[list[Earlier], int]:
         def close(row: Earlier) -> bool:
             threshold = max(row.question.threshold, question.threshold)
-            return row.question.statement_hash == question.statement_hash or any(
-                abs(one - other) < threshold for one in row.release.sizes for other in sizes
+            if told is None or row.question.statement_hash == question.statement_hash:
+                return row.question.statement_hash == question.statement_hash
+            return (
+                told.varied
+                or row.release.varied
+                or any(abs(one - other) < threshold for one in row.release.sizes for other in told.sizes)
             )
 
         return [row for row in self._rows[after:] if close(row)], len(self._rows)

@@ -39,6 +39,23 @@ def test_no_two_told_sizes_of_nested_cohorts_differ_by_few(order: list[int], siz
         assert not 0 < abs(one - other) < THRESHOLD
 
 
+def test_difference_of_two_columns_is_compared_with_cohorts() -> None:
+    """901 with y less 600 with x are 301; the later cohort is these without one of them."""
+    kinds = [(1, 1, 1)] * 600 + [(1, 0, 1)] * 301 + [(1, 0, 0)] * 500
+    columns = [(person, *values) for person, values in enumerate(kinds)]
+    first, second = answers_to([columns, [(person, 1, 1, 1) for person in range(601, 901)]])
+    assert [bucket.count for bucket in first.data[0].results] == [1401, 600, 901]
+    assert second.suppressed
+
+
+def test_subjects_without_a_value_in_any_row_are_compared_with_cohorts() -> None:
+    """Everybody has two rows, so a row without a value; 2,002 rows less twice 700 values leave 301 persons."""
+    rows = [(person, 1, 1, int(person < 700 and row)) for person in range(1001) for row in (0, 1)]
+    first, second = answers_to([rows, [(person, 1, 1, 1) for person in range(701, 1001)]])
+    assert [bucket.count for bucket in first.data[0].results] == [2002, 2002, 2002, 700][1:]
+    assert second.suppressed
+
+
 _row = st.tuples(*[st.integers(0, 1)] * len(COLUMNS))
 _changes = st.lists(
     st.tuples(st.integers(0, PERSONS - 1), st.sampled_from(["out", "twice", "in", *range(len(COLUMNS))])),

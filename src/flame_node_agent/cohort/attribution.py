@@ -77,13 +77,36 @@ class Span:
                 continue
             row = self._rows.get(place)
             if row is None:
-                inverse = pow(rest[place], -1, _PRIME)
-                self._rows[place] = [value * inverse % _PRIME for value in rest]
+                self._rows[place] = _scaled(rest, place)
                 return True
-            self._effort.spend(len(rest) - place)
-            factor = rest[place]
-            rest = [(value - factor * other) % _PRIME for value, other in zip(rest, row, strict=True)]
+            rest = self._less(rest, place, row)
         return False
+
+    def beyond(self, vector: Sequence[int]) -> tuple[int, ...]:
+        """The direction in which a vector leaves the span: equal for two that span the same together with it.
+
+        All zero for a vector that does not leave it.
+        """
+        rest = [value % _PRIME for value in vector]
+        for place in range(len(rest)):
+            row = self._rows.get(place)
+            if rest[place] and row is not None:
+                rest = self._less(rest, place, row)
+        first = next((place for place, value in enumerate(rest) if value), None)
+        self._effort.spend(len(rest))
+        return tuple(rest if first is None else _scaled(rest, first))
+
+    def _less(self, vector: list[int], place: int, row: list[int]) -> list[int]:
+        """The vector without its part along a row, so that it is zero at a place."""
+        self._effort.spend(len(vector) - place)
+        factor = vector[place]
+        return [(value - factor * other) % _PRIME for value, other in zip(vector, row, strict=True)]
+
+
+def _scaled(vector: list[int], place: int) -> list[int]:
+    """The vector times what makes it 1 at a place."""
+    inverse = pow(vector[place], -1, _PRIME)
+    return [value * inverse % _PRIME for value in vector]
 
 
 def stands_for_many(

@@ -13,6 +13,7 @@ from flame_node_agent.cohort import shares
 from flame_node_agent.cohort.answer import CohortAnswer
 from flame_node_agent.cohort.attribution import Effort, Vector, stands_for_many
 from flame_node_agent.cohort.buckets import Group, coarser, decade_buckets, grouped, sex_buckets
+from flame_node_agent.cohort.combinations import sizes_of
 from flame_node_agent.cohort.rounding import Limits, determined, limits, rounded
 from flame_node_agent.cohort.shares import Share
 from flame_node_agent.cohort.summary import CohortSummary
@@ -44,7 +45,9 @@ class Release:
     columns: tuple[int, ...]
     """Positions of the columns with gaps whose numbers are told: each of them is a cohort of its own."""
     sizes: tuple[int, ...]
-    """How many subjects the cohort has, and each of these columns with a value and without."""
+    """How many subjects the cohort has, and each combination of the numbers rests on."""
+    varied: bool
+    """Whether there are more combinations than ``sizes`` lists; then these are of the numbers alone."""
     distributed: bool
     """Whether a distribution is told, from which the number of subjects follows."""
 
@@ -68,33 +71,38 @@ class DisclosureControl:
         self.threshold = max(threshold, THRESHOLD_FLOOR)
         self.rounding = rounding
 
-    def release(self, summary: CohortSummary, *, gaps: bool = True) -> Release | None:
+    def release(
+        self, summary: CohortSummary, *, gaps: bool = True, distributions: bool = True
+    ) -> Release | None:
         """What may be told; None when that is nothing.
 
-        With ``gaps=False`` columns that have values in some rows only are left out.
+        With ``gaps=False`` columns that have values in some rows only are left out; with ``distributions=False`` ages
+        and sexes are.
         """
         if summary.subjects < self.threshold:
             return None
-        selection = self._select(summary, summary.nullable if gaps else ())
+        selection = self._select(summary, summary.nullable if gaps else (), distributions)
         if self.rounding:
             hidden = self._hide(summary, selection)
             if hidden is None:
                 return None
             selection = hidden
+        sizes, varied = _sizes(summary, selection)
         return Release(
             answer=self._answer(summary, selection),
             columns=selection.columns,
-            sizes=_sizes(summary, selection),
+            sizes=sizes,
+            varied=varied,
             distributed=bool(selection.ages or selection.sexes),
         )
 
     # No combination of numbers may rest on few subjects.
 
-    def _select(self, summary: CohortSummary, columns: Sequence[int]) -> Selection:
+    def _select(self, summary: CohortSummary, columns: Sequence[int], distributions: bool) -> Selection:
         """As much as can be told together: sexes first, then ages, then columns in their order."""
         effort = Effort()
         chosen = Selection()
-        if summary.demographics:
+        if summary.demographics and distributions:
             sexes: tuple[Group, ...] | None = grouped(sex_buckets(summary.sexes), self.threshold)
             while sexes and not self._safe(summary, replace(chosen, sexes=sexes), effort):
                 sexes = coarser(sexes)
@@ -205,14 +213,26 @@ def _rounded_numbers(summary: CohortSummary, selection: Selection) -> list[Numbe
         numbers += [
             Number(column, shares.values(column), summary.values[column]),
             Number(column, shares.gaps(column), gaps),
-            Number(column, shares.holds(column), shares.total(summary, shares.holds(column)), told=False),
-            Number(column, shares.lacks(column), shares.total(summary, shares.lacks(column)), told=False),
+            Number(column, shares.holds(column), summary.holders[column], told=False),
+            Number(column, shares.lacks(column), summary.lacking[column], told=False),
         ]
     return numbers
 
 
-def _sizes(summary: CohortSummary, selection: Selection) -> tuple[int, ...]:
-    sizes = [summary.subjects]
-    for column in selection.columns:
-        sizes += [summary.holders[column], shares.total(summary, shares.lacks(column))]
-    return tuple(sizes)
+def _sizes(summary: CohortSummary, selection: Selection) -> tuple[tuple[int, ...], bool]:
+    """Sizes by which answers to compare are found, and whether there are others beside these."""
+    told: list[Share] = [shares.rows, *map(shares.values, selection.columns)]
+    if (selection.ages or selection.sexes) and summary.rows != summary.subjects:
+        told.append(shares.one)
+    if len(told) == 1:
+        return (summary.subjects,), False
+    if summary.complete:
+        vectors: Counter[Vector] = Counter()
+        for cell in summary.cells:
+            vectors[tuple(share(cell) for share in told)] += cell.subjects
+        if (sizes := sizes_of(vectors)) is not None:
+            return (summary.subjects, *sorted(sizes - {summary.subjects})), False
+    gaps = [
+        size for column in selection.columns for size in (summary.holders[column], summary.lacking[column])
+    ]
+    return (summary.subjects, *gaps), True

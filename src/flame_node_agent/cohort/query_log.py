@@ -8,7 +8,6 @@ later one can be compared with it in the database, and so that the same question
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -48,24 +47,26 @@ class QueryLog:
         self._database = database
 
     async def close_to(
-        self, question: Question, sizes: Sequence[int], *, after: int
+        self, question: Question, release: Release | None, *, after: int
     ) -> tuple[list[Earlier], int]:
         """Answers of the project newer than row ``after`` that have to be compared, and the project's last row.
 
-        These are the answers to the same statement, and those with any size that is nearer to one of ``sizes`` than
-        the threshold.
+        These are the answers to the same statement; and those with any size that is nearer to one of ``release`` than
+        the threshold, or all if there are more combinations than sizes on either side.
         """
         rows = await self._database.execute(
             # One statement, so that no row comes between the last one and those that are looked at; and of a project
             # that was told much, only what is close is read.
             "WITH mine AS (SELECT * FROM cohort_query_log WHERE project_id = %(project)s AND id > %(after)s)"
             " SELECT mine.*, newest.last FROM (SELECT max(id) AS last FROM mine) AS newest LEFT JOIN mine"
-            " ON statement_hash = %(hash)s OR EXISTS (SELECT 1 FROM unnest(sizes) AS known"
-            " CROSS JOIN unnest(%(sizes)s::bigint[]) AS size"
-            " WHERE abs(known - size) < greatest(threshold, %(threshold)s)) ORDER BY id",
+            " ON statement_hash = %(hash)s OR %(told)s AND (varied OR %(varied)s OR EXISTS"
+            " (SELECT 1 FROM unnest(sizes) AS known CROSS JOIN unnest(%(sizes)s::bigint[]) AS size"
+            " WHERE abs(known - size) < greatest(threshold, %(threshold)s))) ORDER BY id",
             {
                 "hash": question.statement_hash,
-                "sizes": list(sizes),
+                "told": release is not None,
+                "sizes": [] if release is None else list(release.sizes),
+                "varied": release is not None and release.varied,
                 "threshold": question.threshold,
                 "project": question.project_id,
                 "after": after,
@@ -95,9 +96,9 @@ class QueryLog:
 
 
 _INSERT = (
-    "INSERT INTO cohort_query_log (project_id, statement_hash, statement, subjects, sizes, gap_columns, distributed,"
-    " threshold, rounding, answer) VALUES (%(project_id)s, %(statement_hash)s, %(statement)s, %(subjects)s,"
-    " %(sizes)s, %(gap_columns)s, %(distributed)s, %(threshold)s, %(rounding)s, %(answer)s)"
+    "INSERT INTO cohort_query_log (project_id, statement_hash, statement, subjects, sizes, varied, gap_columns,"
+    " distributed, threshold, rounding, answer) VALUES (%(project_id)s, %(statement_hash)s, %(statement)s,"
+    " %(subjects)s, %(sizes)s, %(varied)s, %(gap_columns)s, %(distributed)s, %(threshold)s, %(rounding)s, %(answer)s)"
 )
 
 
@@ -112,6 +113,7 @@ def _row(question: Question, release: Release) -> dict[str, object]:
         "statement": question.statement,
         "subjects": question.subjects,
         "sizes": list(release.sizes),
+        "varied": release.varied,
         "gap_columns": list(release.columns),
         "distributed": release.distributed,
         "threshold": question.threshold,
@@ -127,6 +129,7 @@ def _earlier(row: DictRow) -> Earlier:
         answer=CohortAnswer(row["answer"]["record_count"], data, suppressed=False),
         columns=tuple(row["gap_columns"]),
         sizes=tuple(row["sizes"]),
+        varied=row["varied"],
         distributed=row["distributed"],
     )
     return Earlier(row["id"], question, release)

@@ -21,8 +21,12 @@ from flame_node_agent.errors import Busy, Refused
 
 log = structlog.get_logger(__name__)
 
-MAX_COMPARISONS = 25
-"""Of more answers than this that are too similar in size, a new one is not compared but suppressed."""
+MAX_COMPARISONS = 50
+"""With more answers than this of similar size, a new one is not compared, and tells less until there are fewer."""
+
+MAX_COMPARISONS_VARIED = 25
+"""The same for an answer that later ones have to be compared with whatever their size: half of the above, so that a
+project can always go on with answers that tell less."""
 
 
 class CohortStatistics:
@@ -78,16 +82,24 @@ class CohortStatistics:
 
     async def _settle(self, question: Question, releases: list[Release]) -> tuple[CohortAnswer, str]:
         """The fullest of ``releases`` that may be given after all that was given before, and what happened."""
-        sizes = releases[0].sizes if releases else (question.subjects,)
         last = 0
+        compared = 0
         while True:
-            close, last = await self._log.close_to(question, sizes, after=last)
+            # What tells less is made of fewer numbers, so it is close to nothing that the fullest is not close to.
+            fullest = releases[0] if releases else None
+            close, last = await self._log.close_to(question, fullest, after=last)
             for earlier in close:
                 if (again := _again(earlier, question)) is not None:
                     return again, "as_before"
-            if not releases:
+            if fullest is None:
                 return SUPPRESSED, "too_small"
             others = [each for each in close if each.question.statement != question.statement]
+            compared += len(others)
+            if compared > (MAX_COMPARISONS_VARIED if fullest.varied else MAX_COMPARISONS):
+                log.warning("cohort.too_many_similar", project=str(question.project_id), similar=compared)
+                if len(releases) == 1:
+                    return SUPPRESSED, "too_similar"
+                return await self._settle(question, releases[1:])
             releases = await self._bearable(question, releases, others)
             if not releases:
                 return SUPPRESSED, "too_similar"
@@ -99,9 +111,6 @@ class CohortStatistics:
         self, question: Question, releases: list[Release], others: list[Earlier]
     ) -> list[Release]:
         """Those releases that betray nothing beside what was told before; none when that cannot be found out."""
-        if len(others) > MAX_COMPARISONS:
-            log.warning("cohort.too_many_similar", project=str(question.project_id), similar=len(others))
-            return []
         try:
             async with asyncio.timeout(self._comparing_seconds):
                 for earlier in others:
@@ -130,12 +139,15 @@ class CohortStatistics:
 
 
 def _releases(control: DisclosureControl, summary: CohortSummary) -> list[Release]:
-    """What may be told by itself, fullest first: all of it, or all but the columns with gaps."""
+    """What may be told by itself, fullest first: all of it, all but the columns with gaps, the number of records."""
     full = control.release(summary)
-    if full is None:
-        return []
-    plain = control.release(summary, gaps=False) if full.columns else None
-    return [full] if plain is None else [full, plain]
+    found = [full]
+    if full is not None and full.columns:
+        found.append(control.release(summary, gaps=False))
+    # Where everybody has one row, a distribution has no other sum than the number of records.
+    if full is not None and full.distributed and summary.rows != summary.subjects:
+        found.append(control.release(summary, gaps=False, distributions=False))
+    return [release for release in found if release is not None]
 
 
 def _again(earlier: Earlier, question: Question) -> CohortAnswer | None:

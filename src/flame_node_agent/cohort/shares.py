@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from flame_node_agent.cohort.buckets import OTHER, Group
-from flame_node_agent.cohort.summary import Cell, CohortSummary
+from flame_node_agent.cohort.summary import Cell
 
 Share = Callable[[Cell], int]
 """What each subject of a cell adds to a number."""
-
-
-def total(summary: CohortSummary, share: Share) -> int:
-    """What a share adds up to, over the cells that the database has told."""
-    return sum(share(cell) * cell.subjects for cell in summary.cells)
 
 
 def rows(cell: Cell) -> int:

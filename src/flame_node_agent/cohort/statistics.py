@@ -76,6 +76,7 @@ SELECT json_build_object(
     'subjects', sum(subjects), 'rows', sum(n * subjects),
     'values', ARRAY[{", ".join(f"sum({name} * subjects)" for name in counted)}],
     'holders', ARRAY[{", ".join(f"sum(subjects) FILTER (WHERE {name} > 0)" for name in counted)}],
+    'lacking', ARRAY[{", ".join(f"sum(subjects) FILTER (WHERE {name} < n)" for name in counted)}],
     'decades', (SELECT json_agg(json_build_array(decade, subjects)) FROM
         (SELECT decade, sum(subjects) AS subjects FROM cell GROUP BY decade) AS bucket),
     'sexes', (SELECT json_agg(json_build_array(sex, subjects)) FROM
@@ -146,6 +147,7 @@ def _read(shape: CohortShape, text: str) -> CohortSummary:
         rows=int(summary["rows"] or 0),
         values=tuple(int(count or 0) for count in summary["values"]),
         holders=tuple(int(count or 0) for count in summary["holders"]),
+        lacking=tuple(int(count or 0) for count in summary["lacking"]),
         demographics=demographics,
         decades=decades,
         sexes={sex: int(subjects) for sex, subjects in (summary["sexes"] or ()) if demographics},

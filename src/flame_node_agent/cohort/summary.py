@@ -34,6 +34,8 @@ class CohortSummary:
     """Rows with a value, for each column."""
     holders: tuple[int, ...]
     """Subjects with at least one value, for each column."""
+    lacking: tuple[int, ...]
+    """Subjects with at least one row without a value, for each column."""
     demographics: bool
     """Whether ages and sexes are told: the query names its persons by ``person_id``."""
     decades: Mapping[int | None, int]
@@ -65,6 +67,9 @@ def summary_of(columns: tuple[str, ...], cells: tuple[Cell, ...], *, demographic
         rows=sum(cell.rows * cell.subjects for cell in cells),
         values=tuple(sum(cell.values[place] * cell.subjects for cell in cells) for place in places),
         holders=tuple(sum(cell.subjects for cell in cells if cell.values[place]) for place in places),
+        lacking=tuple(
+            sum(cell.subjects for cell in cells if cell.rows > cell.values[place]) for place in places
+        ),
         demographics=demographics,
         decades=decades if demographics else {},
         sexes=sexes if demographics else {},

@@ -16,7 +16,7 @@ from flame_node_agent.cohort.cache import SummaryCache
 from flame_node_agent.cohort.guard import guard
 from flame_node_agent.cohort.postgres_engine import PostgresEngine
 from flame_node_agent.cohort.query_log import QueryLog
-from flame_node_agent.cohort.release import MAX_COMPARISONS, CohortStatistics
+from flame_node_agent.cohort.release import MAX_COMPARISONS, MAX_COMPARISONS_VARIED, CohortStatistics
 from flame_node_agent.devstack.omop.access import OmopAccess
 from flame_node_agent.errors import Busy
 from flame_node_agent.stores.database import Database
@@ -157,6 +157,53 @@ async def test_column_is_compared_with_cohorts_as_well(trust: Trust) -> None:
     assert [bucket.value for bucket in kept.data[0].results] == ["person\nid"]
 
 
+async def test_difference_of_two_columns_is_compared_with_cohorts(trust: Trust) -> None:
+    """Those with y and without x are the persons 601 to 901."""
+    flags = ", CASE WHEN person_id <= 600 THEN 1 END AS x, CASE WHEN person_id <= 901 THEN 1 END AS y"
+    told = await trust.ask(first(1401, flags))
+    assert [bucket.count for bucket in told.data[0].results] == [1401, 600, 901]
+    others = "SELECT person_id FROM person WHERE person_id BETWEEN 601 AND 901"
+    assert await trust.ask(f"{others} AND person_id <> 642") == SUPPRESSED
+    assert (await trust.ask(others)).record_count == 301
+
+
+async def test_gaps_of_more_kinds_than_are_known_are_compared_with_cohorts(
+    new_omop: Callable[[int], OmopAccess], state: Database
+) -> None:
+    """Of 2,400 persons who each have another number of rows, all but 400 lack a value in some."""
+    omop = new_omop(2400)
+    engine = PostgresEngine.to(omop.reader_dsn, timeout_seconds=60, parallel=4)
+    trust = Trust(engine, state)
+    varied = (
+        "SELECT p.person_id, CASE WHEN p.person_id <= 400 OR n % 2 = 0 THEN n END AS x FROM person AS p"
+        " CROSS JOIN generate_series(1, 2500) AS n WHERE n <= p.person_id + 1 OR p.person_id <= 400 AND n <= 2"
+    )
+    told = await trust.ask(varied)
+    assert [bucket.value for bucket in told.data[1].results] == ["x"]
+    gaps = f"SELECT person_id, 1 AS y FROM ({varied}) AS cohort WHERE x IS NULL AND person_id <> 642"
+    assert await trust.ask(gaps) == SUPPRESSED
+
+
+async def test_many_answers_with_many_columns_end_in_answers_without_them(trust: Trust) -> None:
+    """They are compared with everything, so a project cannot have as many of them as it likes; others it can."""
+    flags = "".join(f", CASE WHEN person_id % {n} < {n // 2} THEN 1 END AS c{n}" for n in (5, 7, 9, 11))
+    assert len((await trust.ask(first(1200, flags))).data[1].results) == 4
+    await repeat_last_row(trust, MAX_COMPARISONS_VARIED)
+    answer = await trust.ask(f"SELECT person_id{flags} FROM person WHERE person_id > 1300")
+    assert answer.record_count == 700
+    assert answer.data[1].results == []
+
+
+async def repeat_last_row(trust: Trust, times: int) -> None:
+    """As if the project had been told the same in other words."""
+    await trust.state.execute(
+        "INSERT INTO cohort_query_log (project_id, statement_hash, statement, subjects, sizes, varied, gap_columns,"
+        " distributed, threshold, rounding, answer) SELECT project_id, n::text, statement, subjects, sizes, varied,"
+        " gap_columns, distributed, threshold, rounding, answer FROM cohort_query_log"
+        f" CROSS JOIN generate_series(1, {times}) AS n"
+    )
+
+
 async def test_stricter_threshold_compares_more_widely(trust: Trust) -> None:
     assert (await trust.ask(first(100), threshold=20)).record_count == 100
     # What was told under 20 must not be undone under 10.
@@ -285,12 +332,7 @@ async def test_what_cannot_be_compared_any_more_is_not_told(changing: Changing) 
 
 async def test_too_many_similar_cohorts_end_in_suppression(trust: Trust) -> None:
     await trust.ask(first(100))
-    await trust.state.execute(
-        "INSERT INTO cohort_query_log (project_id, statement_hash, statement, subjects, sizes, gap_columns,"
-        " distributed, threshold, rounding, answer) SELECT project_id, n::text, statement, subjects, sizes,"
-        " gap_columns, distributed, threshold, rounding, answer FROM cohort_query_log"
-        f" CROSS JOIN generate_series(1, {MAX_COMPARISONS}) AS n"
-    )
+    await repeat_last_row(trust, MAX_COMPARISONS)
     assert await trust.ask("SELECT person_id FROM person WHERE person_id BETWEEN 501 AND 600") == SUPPRESSED
 
 

@@ -109,6 +109,7 @@ async def test_holders_are_subjects_with_a_value(omop: OmopAccess, engine: Postg
         values[person].append(ended is not None)
     assert summary.subjects == len(values)
     assert summary.holders[1] == sum(map(any, values.values()))
+    assert summary.lacking[1] == sum(not all(ended) for ended in values.values())
 
 
 PEOPLE = "SELECT person_id FROM omop.person WHERE person_id <= 40"
@@ -284,6 +285,11 @@ async def test_many_kinds_of_subjects_come_back_as_the_commonest_and_sums(engine
     assert summary.subjects == 2000
     text = await engine.aggregate(f"SELECT count(*) AS n, count(even) AS even FROM ({query}) AS cohort")
     assert (summary.rows, summary.values[1]) == (text["n"], text["even"])
+    truth = await engine.aggregate(
+        "SELECT count(*) FILTER (WHERE even > 0) AS holders, count(*) FILTER (WHERE even < n) AS lacking FROM"
+        f" (SELECT count(*) AS n, count(even) AS even FROM ({query}) AS cohort GROUP BY person_id) AS subject"
+    )
+    assert (summary.holders[1], summary.lacking[1]) == (truth["holders"], truth["lacking"])
     cut = replace(summary, cells=summary.cells[:100], complete=False)
     release = DisclosureControl(10).release(cut)
     assert release is not None
