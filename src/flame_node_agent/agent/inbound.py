@@ -43,8 +43,13 @@ class Inbound:
         self._private_key = private_key
 
     @asynccontextmanager
-    async def open(self, file_id: UUID, sender: Node) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def open(
+        self, file_id: UUID, sender: Node, *, size: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The plaintext of a file that ``sender`` has sealed for this node.
+
+        ``size`` is that of the sealed file, where it is known. A file in chunks shows in no other way that its last
+        ones are missing.
 
         Raises, before the first byte:
             PeerKeyInvalid: the sender's key is none, or on another curve.
@@ -56,7 +61,7 @@ class Inbound:
         key = shared_key(self._private_key, parse_peer_key(sender.public_key_hex, self._private_key))
         object_key = f"inbound/{uuid4()}"
         try:
-            async with self._storage.stream(file_id) as incoming:
+            async with self._storage.stream(file_id, size=size) as incoming:
                 head = bytearray()
                 async for chunk in incoming:
                     head += chunk

@@ -98,10 +98,11 @@ class HubSession:
         return answer
 
     @asynccontextmanager
-    async def stream(self, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream(self, path: str, *, size: int | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a body of any size, to be read in blocks of bounded size; its status is checked before.
 
-        A connection that breaks later raises HubUnavailable from the iterator, damaged data HubUnexpected.
+        A connection that breaks later raises HubUnavailable from the iterator, damaged data HubUnexpected; so does a
+        body that ends well but is not of ``size`` bytes, where that is known.
         """
         token = await self._tokens.token()
         for last in (False, True):
@@ -111,7 +112,7 @@ class HubSession:
             with counted(self._destination) as outcome:
                 async with opened(self._client, request, self._destination) as response:
                     if _is_file(response):
-                        async with aclosing(self._blocks(response, outcome)) as chunks:
+                        async with aclosing(self._blocks(response, outcome, size)) as chunks:
                             yield chunks
                         return
                     answer = await read_answer(response, self._destination)
@@ -121,12 +122,18 @@ class HubSession:
                 continue
             raise answer.failure() or HubUnexpected(answer.status, "no file, but a success")
 
-    async def _blocks(self, response: httpx.Response, outcome: list[str]) -> AsyncGenerator[bytes]:
+    async def _blocks(
+        self, response: httpx.Response, outcome: list[str], size: int | None
+    ) -> AsyncGenerator[bytes]:
+        seen = 0
         try:
             with translated(self._destination):
                 async with aclosing(blocks(response)) as parts:
                     async for part in parts:
+                        seen += len(part)
                         yield part
+            if size not in {None, seen}:
+                raise HubUnexpected(response.status_code, f"{seen} of {size} bytes")
         except HubError as error:
             outcome.append(outcome_of(error))
             raise

@@ -102,12 +102,16 @@ class HubStorage:
             and file.actor_id.lower() != self._actor_id.lower()
         )
 
-    def stream(self, file_id: UUID) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    def stream(
+        self, file_id: UUID, *, size: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Read a file of any size, in blocks of at most 256 KiB; its status is checked before the first byte.
 
-        A connection that breaks on the way raises HubUnavailable from the iterator.
+        A connection that breaks on the way raises HubUnavailable from the iterator, an end after more or less than
+        ``size`` bytes HubUnexpected. ``size`` is what the file's record says: the hub counts the bytes that it stores
+        (PrivateAIM/hub, server-storage, ``upload.ts``), and sends them without a Content-Length.
         """
-        return self._session.stream(route("bucket-files", file_id, "stream"))
+        return self._session.stream(route("bucket-files", file_id, "stream"), size=size)
 
     async def delete_file(self, file_id: UUID) -> None:
         """Remove a file; one that is not there is as good as removed."""

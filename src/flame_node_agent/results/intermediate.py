@@ -22,7 +22,7 @@ from flame_node_agent.results.ports import ResultDependencies
 from flame_node_agent.results.remote_nodes import RemoteNodes, key_refused
 from flame_node_agent.results.urls import intermediate_url
 from flame_node_agent.stores.uploads import NewUpload, UploadKind
-from flame_node_agent.wire.hub import AnalysisBucket, BucketKind
+from flame_node_agent.wire.hub import AnalysisBucket, BucketFile, BucketKind
 from flame_node_agent.wire.results import IntermediateUploadResponse
 
 
@@ -90,9 +90,9 @@ class IntermediateResults:
             raise _missing(object_id)
         sender_id = node_id if node_id is not None else remote_node_id
         if sender_id is not None:
-            return await self._opened(object_id, sender_id)
+            return await self._opened(held, sender_id)
         try:
-            return await download(self._storage.stream(object_id))
+            return await download(self._storage.stream(object_id, size=held.size))
         except HubRefused as refusal:
             if refusal.status == 404:
                 raise _missing(object_id) from refusal
@@ -128,16 +128,16 @@ class IntermediateResults:
         except PeerKeyInvalid as error:
             raise key_refused(str(remote_node_id)) from error
 
-    async def _opened(self, object_id: UUID, sender_id: str) -> Download:
+    async def _opened(self, held: BucketFile, sender_id: str) -> Download:
         sender = await self._nodes.node(sender_id)
         try:
-            return await download(self._inbound.open(object_id, sender))
+            return await download(self._inbound.open(held.id, sender, size=held.size))
         except PeerKeyInvalid as error:
             raise key_refused(sender_id) from error
         except Unsealable as error:
             raise Refused(
                 400,
-                f"File with ID {object_id} cannot be decrypted under the assumption that the file was encrypted by"
+                f"File with ID {held.id} cannot be decrypted under the assumption that the file was encrypted by"
                 f" node {sender_id} for this node.",
             ) from error
 

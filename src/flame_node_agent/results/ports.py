@@ -119,7 +119,9 @@ class Inbound(Protocol):
     See :class:`flame_node_agent.agent.inbound.Inbound`.
     """
 
-    def open(self, file_id: UUID, sender: Node) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
+    def open(
+        self, file_id: UUID, sender: Node, *, size: int | None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
 
 
 class HubCore(Protocol):
@@ -135,7 +137,9 @@ class HubStorage(Protocol):
 
     async def get_file(self, file_id: UUID) -> BucketFile | None: ...
 
-    def stream(self, file_id: UUID) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
+    def stream(
+        self, file_id: UUID, *, size: int | None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
 
 
 class Readiness(Protocol):

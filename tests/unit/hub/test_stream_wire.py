@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flame_node_agent.errors import HubUnavailable
+from flame_node_agent.errors import HubUnavailable, HubUnexpected
 from flame_node_agent.hub.hub import Hub
 from tests.unit.hub.servers import Handler, Peer, serving
 from tests.unit.hub.uploading import FILE, MEBIBYTE, with_tokens
@@ -22,9 +22,9 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def read(hub: Hub) -> int:
+async def read(hub: Hub, size: int | None = None) -> int:
     total = 0
-    async with hub.storage.stream(FILE) as chunks:
+    async with hub.storage.stream(FILE, size=size) as chunks:
         async for part in chunks:
             assert len(part) <= LIMIT
             total += len(part)
@@ -63,6 +63,26 @@ async def test_a_stream_that_breaks_is_unavailable(open_hub: Callable[..., objec
     ):
         with pytest.raises(HubUnavailable):
             await asyncio.wait_for(read(hub), 10)
+
+
+async def until_closed(peer: Peer) -> None:
+    await peer.send(b"HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n" + bytes(600))
+
+
+async def in_chunks(peer: Peer) -> None:
+    head = HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    await peer.send(head + chunk(bytes(600)) + chunk(b""))
+
+
+@pytest.mark.parametrize("size", [1000, 599, 0])
+@pytest.mark.parametrize("ended", [until_closed, in_chunks])
+async def test_a_stream_that_ends_well_with_too_little_or_too_much_is_unexpected(
+    open_hub: Callable[..., object], ended: Handler, size: int
+) -> None:
+    async with serving(with_tokens(ended)) as server, open_hub(server.url) as hub:
+        assert await read(hub) == await read(hub, 600) == 600
+        with pytest.raises(HubUnexpected, match=f"600 of {size} bytes"):
+            await read(hub, size)
 
 
 @pytest.mark.parametrize("packed", [False, True])

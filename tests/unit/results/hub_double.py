@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from flame_node_agent.crypto.keys import parse_peer_key, public_key_hex, shared_key
-from flame_node_agent.errors import HubError, HubUnavailable, PeerKeyInvalid, Unsealable
+from flame_node_agent.errors import HubError, HubUnavailable, HubUnexpected, PeerKeyInvalid, Unsealable
 from flame_node_agent.stores.uploads import NewUpload, Recipient
 from flame_node_agent.wire.hub import AnalysisBucket, BucketFile, BucketKind, Node, Project
 from tests.unit.results.stores_double import ObjectsDouble, StagingDouble
@@ -41,6 +41,8 @@ class HubDouble:
     names: dict[UUID, str] = field(default_factory=dict)
     failure: HubError | None = None
     fail_stream_after: int | None = None
+    end_stream_after: int | None = None
+    """Where a hop on the way ends every stream as if it were whole."""
     asked: list[str] = field(default_factory=list)
 
     def add_analysis(self, project_id: UUID | None = None) -> UUID:
@@ -90,9 +92,15 @@ class HubDouble:
         return BucketFile(id=file_id, name=name, path=name, size=len(self.files[file_id]), bucket_id=uuid4())
 
     @asynccontextmanager
-    async def stream(self, file_id: UUID) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream(self, file_id: UUID, *, size: int | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
         self.answer("stream")
-        yield self._chunks(self.files[file_id])
+        content = self.files[file_id][: self.end_stream_after]
+        yield self._chunks(content) if size in {None, len(content)} else self._miscounted(content)
+
+    async def _miscounted(self, content: bytes) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks(content):
+            yield chunk
+        raise HubUnexpected(200, "not as long as the file")
 
     async def _chunks(self, content: bytes, block: int = 1024) -> AsyncIterator[bytes]:
         for start in range(0, len(content), block):
@@ -173,11 +181,15 @@ class InboundDouble:
         self.fail_after: int | None = None
 
     @asynccontextmanager
-    async def open(self, file_id: UUID, sender: Node) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def open(
+        self, file_id: UUID, sender: Node, *, size: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         if sender.public_key_hex is None:
             raise PeerKeyInvalid("the node has no public key")
         key = shared_key(self._hub.own_key, parse_peer_key(sender.public_key_hex, self._hub.own_key))
-        sealed = self._hub.files[file_id]
+        sealed = self._hub.files[file_id][: self._hub.end_stream_after]
+        if size not in {None, len(sealed)}:
+            raise HubUnexpected(200, "not as long as the file")
         if len(sealed) < OVERHEAD_BYTES:
             raise Unsealable("too short")
         try:

@@ -96,6 +96,17 @@ async def test_failure_after_the_first_byte_cuts_the_connection(
     assert endpoint.objects.open_now == 0
 
 
+@pytest.mark.parametrize("end", [1, 600, 50_000, len(CONTENT) - 1])
+async def test_download_that_a_hop_ends_early_is_not_taken_for_the_whole(
+    endpoint: Endpoint, auth: Auth, end: int
+) -> None:
+    path = f"/intermediate/{endpoint.hub.add_file(CONTENT)}"
+    endpoint.hub.end_stream_after = end
+    async with served(endpoint) as (client, _):
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get(path, headers=auth)
+
+
 async def test_reading_stops_when_the_client_goes_away(endpoint: Endpoint, auth: Auth) -> None:
     path = await _local(endpoint, auth, CONTENT * 500)
     async with served(endpoint) as (client, _):

@@ -337,6 +337,17 @@ async def test_hub_that_fails_before_the_first_byte_is_told(endpoint: Endpoint, 
     assert (answer.status_code, answer.json()["detail"]) == (503, "The Hub is unavailable")
 
 
+@pytest.mark.parametrize("opened", [False, True])
+async def test_download_of_which_nothing_arrives_is_told(
+    endpoint: Endpoint, auth: Auth, opened: bool
+) -> None:
+    params = {"node_id": str(endpoint.hub.add_node(BOB))} if opened else {}
+    object_id = endpoint.hub.add_file(seal(shared_key(BOB, KEY.public_key()), CONTENT))
+    endpoint.hub.end_stream_after = 100 if opened else 0
+    answer = await endpoint.client.get(f"/intermediate/{object_id}", headers=auth, params=params)
+    assert (answer.status_code, answer.json()["detail"]) == (502, "Hub returned an unexpected response (200)")
+
+
 async def test_object_that_vanishes_between_question_and_content_is_not_found(
     endpoint: Endpoint, auth: Auth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
