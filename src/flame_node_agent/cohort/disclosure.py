@@ -16,6 +16,7 @@ from flame_node_agent.cohort.buckets import Group, coarser, decade_buckets, grou
 from flame_node_agent.cohort.combinations import sizes_of
 from flame_node_agent.cohort.rounding import Limits, determined, limits, rounded
 from flame_node_agent.cohort.shares import Share
+from flame_node_agent.cohort.subjects import label
 from flame_node_agent.cohort.summary import CohortSummary
 from flame_node_agent.config.data_access import THRESHOLD_FLOOR
 from flame_node_agent.wire.data_access import Bucket, Statistic
@@ -150,10 +151,10 @@ class DisclosureControl:
         return {numbers[place].part for place in determined(bounds, list(dict.fromkeys(kinds)))}
 
     def _answer(self, summary: CohortSummary, selection: Selection) -> CohortAnswer:
-        def told(label: str, number: int) -> Bucket:
-            return Bucket(value=label, count=rounded(number, self.rounding))
+        def told(name: str, number: int) -> Bucket:
+            return Bucket(value=name, count=rounded(number, self.rounding))
 
-        labels = [name.replace("_", "\n") for name in summary.columns]
+        labels = [label(name) for name in summary.columns]
         full = {place for place, count in enumerate(summary.values) if count == summary.rows}
         counts = [
             told(labels[place], summary.values[place])

@@ -25,14 +25,19 @@ MAX_CELLS = 2000
 OLDEST_DECADE = 15
 """Ages from 150 years on are one bucket: dates like 1800-01-01 stand for unknown ones."""
 
+SAME_LABEL = "Two columns have the same label, as '_' in a name is told as a line break."
+
 
 async def summarise(engine: CohortEngine, query: str, today: date | None = None) -> CohortSummary:
     """Count a cohort; ages are as of ``today`` (default: the current day in UTC).
 
     Raises:
-        Refused: as the engine does.
+        Refused: as the engine does; 400 when two columns would be told under one label.
     """
     shape = shape_of(query, await engine.describe(query))
+    if len(set(shape.labels)) < len(shape.labels):
+        # Nobody could tell their numbers apart, the comparison with later answers included.
+        raise Refused(400, SAME_LABEL)
     if shape.naming is None:
         return NOBODY
     try:

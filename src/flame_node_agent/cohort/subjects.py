@@ -42,6 +42,11 @@ class CohortShape:
     naming_integer: bool
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """What the columns are called in an answer."""
+        return tuple(map(label, self.columns))
+
+    @property
     def derived_table(self) -> str:
         """The query as a table ``cohort`` with columns ``c0``, ``c1``, …, whatever their names are."""
         names = ", ".join(f"c{place}" for place in range(self.width))
@@ -65,6 +70,11 @@ class CohortShape:
             f" FROM omop.image_occurrence WHERE accession_id IS NOT NULL GROUP BY 1) AS study"
             f" ON study.accession = cohort.c{self.naming_place}::text"
         )
+
+
+def label(column: str) -> str:
+    """What a column is called in an answer: with a new line for each underscore (FLIP data-access-api)."""
+    return column.replace("_", "\n")
 
 
 def shape_of(query: str, columns: Sequence[Column]) -> CohortShape:

@@ -231,6 +231,16 @@ async def test_wrong_names_are_told_as_such(engine: PostgresEngine) -> None:
         await summarise(engine, "SELECT person_id, nothing FROM omop.person")
 
 
+async def test_columns_that_would_have_one_label_are_refused(engine: PostgresEngine) -> None:
+    """The numbers of one would pass for those of the other when a later answer is compared."""
+    query = 'SELECT person_id, 1 AS "a\nb", CASE WHEN person_id <= 500 THEN 1 END AS a_b FROM person'
+    with pytest.raises(
+        Refused, match=r"Two columns have the same label, as '_' in a name is told"
+    ) as refused:
+        await summarise(engine, guard(query).sql)
+    assert refused.value.status == 400
+
+
 @pytest.fixture
 def birthdays(omop: OmopAccess) -> Iterator[dict[int, date | datetime | None]]:
     """Persons 1 to 6 with telling birthdays; put back afterwards."""
