@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from flame_node_agent.cohort.attribution import Effort, Vector, stands_for_many
 from flame_node_agent.cohort.disclosure import COUNTS, NULLS, Release
-from flame_node_agent.cohort.engine import CohortEngine
+from flame_node_agent.cohort.engine import CohortEngine, Column
 from flame_node_agent.cohort.statistics import MAX_CELLS, by_subject
 from flame_node_agent.cohort.subjects import CohortShape, shape_of
+from flame_node_agent.errors import Refused
 
 Share = tuple[str, int]
 """What a subject adds to a number: ``here`` (one), ``n`` (rows) or ``v<column>``, in cohort 0 (earlier) or 1."""
@@ -32,6 +33,12 @@ class Asked:
     subjects: int
     """How many it was about when it was counted."""
 
+    @property
+    def labels(self) -> list[str]:
+        """What the columns with gaps whose numbers are told are called in the answer."""
+        results = {statistic.name: statistic.results for statistic in self.release.answer.data}
+        return [gaps.value for gaps in results[NULLS]]
+
     def shares(self, number: int) -> list[Share]:
         """What the numbers of the answer are made of."""
         here = [("here", number)] if self.release.distributed else []
@@ -41,8 +48,8 @@ class Asked:
         """Those numbers of the answer that are sums of one share."""
         answer = self.release.answer
         results = {statistic.name: statistic.results for statistic in answer.data}
-        counts = {bucket.value: bucket.count for bucket in reversed(results[COUNTS])}
-        values = [counts[gaps.value] for gaps in results[NULLS]]
+        counts = {bucket.value: bucket.count for bucket in results[COUNTS]}
+        values = [counts[label] for label in self.labels]
         columns = zip(self.release.columns, values, strict=True)
         return {("n", number): answer.record_count} | {
             (f"v{column}", number): told for column, told in columns
@@ -95,9 +102,9 @@ async def compare(engine: CohortEngine, earlier: Asked, later: Asked) -> Compari
     """Compare two cohorts as they are today.
 
     Raises:
-        Refused: as the engine does.
+        Refused: as the engine does; 500 when a statement's columns are not any more those that were told.
     """
-    shapes = [shape_of(asked.statement, await engine.describe(asked.statement)) for asked in (earlier, later)]
+    shapes = [_shape_as_told(asked, await engine.describe(asked.statement)) for asked in (earlier, later)]
     # Whether a share is told depends on the answer, and of the later answer less may be told in the end.
     shares = [
         (name, number)
@@ -115,6 +122,19 @@ async def compare(engine: CohortEngine, earlier: Asked, later: Asked) -> Compari
         later_subjects=int(told["later"] or 0),
         subjects_differing=int(told["apart"] or 0),
     )
+
+
+def _shape_as_told(asked: Asked, columns: Sequence[Column]) -> CohortShape:
+    """The shape of a statement, if it still names its subjects, and its columns with gaps are where they were.
+
+    The columns of ``SELECT *`` change with the table's.
+    """
+    shape = shape_of(asked.statement, columns)
+    labels = shape.labels
+    there = [labels[place] for place in asked.release.columns if place < len(labels)]
+    if shape.naming is None or there != asked.labels or len(set(labels)) < len(labels):
+        raise Refused(500, "The columns of the statement are not those that were told.")
+    return shape
 
 
 def _statement(shapes: Sequence[CohortShape], asked: Sequence[Asked], shares: Sequence[Share]) -> str:

@@ -330,6 +330,23 @@ async def test_what_cannot_be_compared_any_more_is_not_told(changing: Changing) 
     ).record_count == 201
 
 
+@pytest.mark.parametrize("gone", ["x", "a", "person_id"])
+async def test_what_has_other_columns_now_is_not_compared(
+    changing: Changing, capsys: pytest.CaptureFixture[str], gone: str
+) -> None:
+    """Of person_id, a, x and y, only x has gaps; without "a" its place is that of y."""
+    trust, change = changing
+    change(
+        "ALTER TABLE omop.extra ADD COLUMN a integer DEFAULT 1, ADD COLUMN x integer, ADD COLUMN y integer DEFAULT 1"
+    )
+    change("UPDATE omop.extra SET x = 1 WHERE person_id <= 50")
+    told = await trust.ask("SELECT * FROM extra")
+    assert [bucket.value for bucket in told.data[1].results] == ["x"]
+    change(f"ALTER TABLE omop.extra DROP COLUMN {gone}")
+    assert await trust.ask("SELECT person_id FROM person WHERE person_id BETWEEN 200 AND 301") == SUPPRESSED
+    assert "cohort.not_comparable" in capsys.readouterr().out
+
+
 async def test_too_many_similar_cohorts_end_in_suppression(trust: Trust) -> None:
     await trust.ask(first(100))
     await repeat_last_row(trust, MAX_COMPARISONS)
