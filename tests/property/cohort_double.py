@@ -81,16 +81,15 @@ class LogInMemory:
         self._rows: list[Earlier] = []
 
     async def close_to(
-        self, question: Question, told: Release | None, *, after: int
+        self, question: Question, releases: Sequence[Release], *, after: int
     ) -> tuple[list[Earlier], int]:
         def close(row: Earlier) -> bool:
             threshold = max(row.question.threshold, question.threshold)
-            if told is None or row.question.statement_hash == question.statement_hash:
-                return row.question.statement_hash == question.statement_hash
-            return (
+            return row.question.statement_hash == question.statement_hash or any(
                 told.varied
                 or row.release.varied
                 or any(abs(one - other) < threshold for one in row.release.sizes for other in told.sizes)
+                for told in releases
             )
 
         return [row for row in self._rows[after:] if close(row)], len(self._rows)

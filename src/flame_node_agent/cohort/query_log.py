@@ -8,6 +8,7 @@ later one can be compared with it in the database, and so that the same question
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -47,11 +48,11 @@ class QueryLog:
         self._database = database
 
     async def close_to(
-        self, question: Question, release: Release | None, *, after: int
+        self, question: Question, releases: Sequence[Release], *, after: int
     ) -> tuple[list[Earlier], int]:
         """Answers of the project newer than row ``after`` that have to be compared, and the project's last row.
 
-        These are the answers to the same statement; and those with any size that is nearer to one of ``release`` than
+        These are the answers to the same statement; and those with any size that is nearer to one of ``releases`` than
         the threshold, or all if there are more combinations than sizes on either side.
         """
         rows = await self._database.execute(
@@ -59,14 +60,14 @@ class QueryLog:
             # that was told much, only what is close is read.
             "WITH mine AS (SELECT * FROM cohort_query_log WHERE project_id = %(project)s AND id > %(after)s)"
             " SELECT mine.*, newest.last FROM (SELECT max(id) AS last FROM mine) AS newest LEFT JOIN mine"
-            " ON statement_hash = %(hash)s OR %(told)s AND (varied OR %(varied)s OR EXISTS"
+            " ON statement_hash = %(hash)s OR %(some)s AND (varied OR %(varied)s OR EXISTS"
             " (SELECT 1 FROM unnest(sizes) AS known CROSS JOIN unnest(%(sizes)s::bigint[]) AS size"
             " WHERE abs(known - size) < greatest(threshold, %(threshold)s))) ORDER BY id",
             {
                 "hash": question.statement_hash,
-                "told": release is not None,
-                "sizes": [] if release is None else list(release.sizes),
-                "varied": release is not None and release.varied,
+                "some": bool(releases),
+                "sizes": list({size for release in releases for size in release.sizes}),
+                "varied": any(release.varied for release in releases),
                 "threshold": question.threshold,
                 "project": question.project_id,
                 "after": after,

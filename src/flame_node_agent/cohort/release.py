@@ -85,17 +85,16 @@ class CohortStatistics:
         last = 0
         compared = 0
         while True:
-            # What tells less is made of fewer numbers, so it is close to nothing that the fullest is not close to.
-            fullest = releases[0] if releases else None
-            close, last = await self._log.close_to(question, fullest, after=last)
+            close, last = await self._log.close_to(question, releases, after=last)
             for earlier in close:
                 if (again := _again(earlier, question)) is not None:
                     return again, "as_before"
-            if fullest is None:
+            if not releases:
                 return SUPPRESSED, "too_small"
             others = [each for each in close if each.question.statement != question.statement]
             compared += len(others)
-            if compared > (MAX_COMPARISONS_VARIED if fullest.varied else MAX_COMPARISONS):
+            varied = any(release.varied for release in releases)
+            if compared > (MAX_COMPARISONS_VARIED if varied else MAX_COMPARISONS):
                 log.warning("cohort.too_many_similar", project=str(question.project_id), similar=compared)
                 if len(releases) == 1:
                     return SUPPRESSED, "too_similar"
