@@ -16,6 +16,9 @@ Row = tuple[Any, ...]
 BATCH_ROWS = 1000
 """How many rows an engine hands over at once, at most."""
 
+ONE_PROCESS = "/* one process */"
+"""A statement with this comment in it runs in one process: several hand rows over in another order each time."""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -17,7 +17,7 @@ import structlog
 from psycopg import AsyncConnection, AsyncRawCursor, AsyncRawServerCursor, IsolationLevel
 from psycopg.conninfo import make_conninfo
 
-from flame_node_agent.cohort.engine import BATCH_ROWS, Column, Row, Rows
+from flame_node_agent.cohort.engine import BATCH_ROWS, ONE_PROCESS, Column, Row, Rows
 from flame_node_agent.cohort.postgres_errors import QUERY_FAILED, QUERY_TIMEOUT, refusal
 from flame_node_agent.config.data_access import DataAccessSettings
 from flame_node_agent.errors import Busy, Refused
@@ -44,7 +44,8 @@ _SESSION = {
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
     "extra_float_digits": "1",
-    # The same LIMIT gives the same rows: disclosure control runs earlier statements again.
+    # The same LIMIT gives the same rows, as far as it is up to a session (see ONE_PROCESS and CohortShape):
+    # disclosure control runs earlier statements again.
     "synchronize_seqscans": "off",
     # Half a million subjects are counted in memory then; PostgreSQL's default of 4 MB would go to the disk.
     "work_mem": "64MB",
@@ -112,6 +113,8 @@ class PostgresEngine:
     async def aggregate(self, sql: str, parameters: Sequence[object] = ()) -> Mapping[str, Any]:
         """See the protocol."""
         async with self._connection() as connection, connection.transaction():
+            if ONE_PROCESS in sql:
+                await connection.execute(b"SET LOCAL max_parallel_workers_per_gather = 0")
             cursor = await connection.execute(sql.encode(), parameters, prepare=True)
             row = await cursor.fetchone()
             names = [found.name for found in cursor.description or ()]
@@ -121,6 +124,7 @@ class PostgresEngine:
     async def rows(self, sql: str, parameters: Sequence[object] = ()) -> AsyncIterator[Rows]:
         """See the protocol."""
         async with self._turn(self.row_turns), self._connection() as connection, connection.transaction():
+            # PostgreSQL never plans cursors for several processes, so there is nothing to set here.
             cursor = AsyncRawServerCursor(connection, "cohort_rows")
             async with cursor:
                 await cursor.execute(sql.encode(), parameters or None)

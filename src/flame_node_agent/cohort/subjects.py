@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flame_node_agent.cohort.engine import Column
+from flame_node_agent.cohort.engine import ONE_PROCESS, Column
+from flame_node_agent.cohort.guard.order import follows_order
 
 PERSON = "person_id"
 ACCESSION = "accession_id"
@@ -48,9 +49,15 @@ class CohortShape:
 
     @property
     def derived_table(self) -> str:
-        """The query as a table ``cohort`` with columns ``c0``, ``c1``, …, whatever their names are."""
+        """The query as a table ``cohort`` with columns ``c0``, ``c1``, …, whatever their names are.
+
+        One that follows an order is planned by itself, with all columns and without parallel workers, so that it has
+        the same rows whatever is asked of them: its answer is compared with others by another statement.
+        """
         names = ", ".join(f"c{place}" for place in range(self.width))
-        return f"({self.query}\n) AS cohort({names})"
+        if not follows_order(self.query):
+            return f"({self.query}\n) AS cohort({names})"
+        return f"({ONE_PROCESS} WITH found AS MATERIALIZED ({self.query}\n) SELECT * FROM found) AS cohort({names})"
 
     @property
     def subject(self) -> str:
