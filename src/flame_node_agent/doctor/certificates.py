@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from flame_node_agent.doctor.endpoints import Endpoint, outside, proxy_for, routes
+from flame_node_agent.doctor.endpoints import Endpoint, outside, routes
 from flame_node_agent.doctor.findings import Finding, failed, ok, skipped, warned
 from flame_node_agent.doctor.ground import Ground
 from flame_node_agent.errors import HubUnavailable
@@ -116,7 +116,7 @@ def _certificate_problem(error: BaseException) -> str | None:
 
 async def _refused(ground: Ground, endpoint: Endpoint, problem: str) -> Finding:
     """Say what is wrong with a certificate, and whose it is."""
-    shown = await presented_certificate(endpoint.url, proxy_for(endpoint.url, routes(ground)))
+    shown = await presented_certificate(endpoint.url, routes(ground).proxy_for(endpoint.url))
     seen = f"{endpoint.host}: {problem}"
     if shown is None:
         return failed(seen, _advice(problem, "it"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from flame_node_agent.doctor.ground import Ground
-from flame_node_agent.hub.proxies import is_nearby, proxy_routes
+from flame_node_agent.hub.proxies import ProxyRoutes, proxy_routes
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -38,33 +38,15 @@ def inside(ground: Ground) -> list[Endpoint]:
     return _distinct(_inside(ground))
 
 
-def routes(ground: Ground) -> Mapping[str, str | None]:
-    """The agent's proxies by URL pattern; raises SettingsError for one that is not supported."""
-    return proxy_routes(ground.outbound.proxy) if ground.outbound is not None else {}
-
-
-def proxy_for(url: str, known: Mapping[str, str | None]) -> str | None:
-    """The proxy that a request to ``url`` takes; None when it goes directly."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if is_nearby(host):
-        return None
-    for pattern, proxy in known.items():
-        exempt = pattern.removeprefix("all://").strip("[]")
-        if proxy is None and (exempt == host or (exempt.startswith("*") and _is_below(host, exempt[1:]))):
-            return None
-    return known.get(f"{parts.scheme}://") or known.get("all://")
+def routes(ground: Ground) -> ProxyRoutes:
+    """The agent's proxies; raises SettingsError for one that is not supported."""
+    return proxy_routes(ground.outbound.proxy) if ground.outbound is not None else ProxyRoutes()
 
 
 def proxy_endpoint(proxy: str) -> Endpoint:
     """A proxy's own address, without the credentials that may be in it."""
     parts = urlsplit(proxy)
     return Endpoint("proxy", parts.hostname or "", parts.port or _PORTS[parts.scheme])
-
-
-def _is_below(host: str, domain: str) -> bool:
-    """Whether a pattern ``*domain`` covers the host: a dot in front leaves the domain itself out."""
-    return host.endswith(domain) if domain.startswith(".") else host == domain or host.endswith(f".{domain}")
 
 
 def _outside(ground: Ground) -> Iterator[Endpoint]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Mapping
 
-from flame_node_agent.doctor.endpoints import Endpoint, inside, outside, proxy_endpoint, proxy_for, routes
+from flame_node_agent.doctor.endpoints import Endpoint, inside, outside, proxy_endpoint, routes
 from flame_node_agent.doctor.findings import Finding, failed, ok, skipped
 from flame_node_agent.doctor.ground import Ground
 from flame_node_agent.doctor.kit_values import kit_value
 from flame_node_agent.errors import HubUnavailable
 from flame_node_agent.hub.exchange import opened
+from flame_node_agent.hub.proxies import ProxyRoutes
 
 CONNECT_SECONDS = 5.0
 DEFAULT_FL_PORT = "8002"
@@ -39,10 +39,10 @@ async def check_dns(ground: Ground) -> Finding:
     return failed(f"no address for {names}", do)
 
 
-def _first_hops(ground: Ground, known: Mapping[str, str | None]) -> list[Endpoint]:
+def _first_hops(ground: Ground, known: ProxyRoutes) -> list[Endpoint]:
     """Whom this node connects to for everything outside: the proxy, or the server itself."""
     return [
-        proxy_endpoint(through) if (through := proxy_for(endpoint.url, known)) else endpoint
+        proxy_endpoint(through) if (through := known.proxy_for(endpoint.url)) else endpoint
         for endpoint in outside(ground)
     ]
 
@@ -61,7 +61,7 @@ async def _resolved(hosts: dict[str, Endpoint]) -> list[bool]:
 async def check_proxy(ground: Ground) -> Finding:
     """Whether the proxies that are used accept connections, and let this node through."""
     known = routes(ground)
-    through = [(endpoint, url) for endpoint in outside(ground) if (url := proxy_for(endpoint.url, known))]
+    through = [(endpoint, url) for endpoint in outside(ground) if (url := known.proxy_for(endpoint.url))]
     if not through:
         return skipped("no proxy is set")
     proxies = list(dict.fromkeys(proxy_endpoint(url) for _, url in through))

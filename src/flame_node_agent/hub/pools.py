@@ -9,7 +9,7 @@ import httpcore
 import httpx
 
 from flame_node_agent.hub.duplex import ListeningBackend
-from flame_node_agent.hub.proxies import is_nearby
+from flame_node_agent.hub.proxies import ProxyRoutes
 
 LIMITS = httpx.Limits(
     max_connections=100,
@@ -31,14 +31,15 @@ class HubConnections(httpx.AsyncHTTPTransport):
 
 
 class Outside(httpx.AsyncBaseTransport):
-    """The way through a proxy, but for the servers of the node's own network: those are asked directly."""
+    """The way through a proxy, but for the servers of the node's own network and those that NO_PROXY exempts."""
 
-    def __init__(self, direct: HubConnections, proxied: HubConnections) -> None:
+    def __init__(self, direct: HubConnections, proxied: HubConnections, routes: ProxyRoutes) -> None:
         self._direct = direct
         self._proxied = proxied
+        self._routes = routes
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        way = self._direct if is_nearby(request.url.host) else self._proxied
+        way = self._direct if self._routes.goes_directly(request.url) else self._proxied
         return await way.handle_async_request(request)
 
     async def aclose(self) -> None:

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.request import getproxies
+
+import httpx
 
 from flame_node_agent.config.outbound import ProxySettings
 from flame_node_agent.errors import SettingsError, SettingsProblem
+from flame_node_agent.hub.exemptions import SCHEMES, Exemptions, split
 
-SCHEMES = ("http", "https", "all")
+
+@dataclass(frozen=True)
+class ProxyRoutes:
+    """The proxies, and who is asked without them."""
+
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By ``http://``, ``https://`` or ``all://``, in httpx' notation; a URL may hold credentials."""
+    exempt: Exemptions = field(default_factory=Exemptions)
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy that a request to ``url`` takes; None when it goes directly."""
+        address = httpx.URL(url)
+        if self.goes_directly(address):
+            return None
+        return self.proxies.get(f"{address.scheme}://") or self.proxies.get("all://")
+
+    def goes_directly(self, url: httpx.URL) -> bool:
+        """Whether a server is asked without a proxy, whatever proxies there are."""
+        return is_nearby(url.host) or self.exempt.cover(url)
 
 
-def proxy_routes(settings: ProxySettings) -> dict[str, str | None]:
-    """Map URL patterns in httpx' notation to a proxy URL, which may hold credentials, or to None for "directly".
+def proxy_routes(settings: ProxySettings) -> ProxyRoutes:
+    """Read the settings and the environment.
 
     The settings win over HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, which are then not even looked at; one proxy that is
     set alone serves both schemes (FLAME Node Result Service). NO_PROXY exempts hosts either way, as it does there.
@@ -21,14 +43,14 @@ def proxy_routes(settings: ProxySettings) -> dict[str, str | None]:
         SettingsError: a proxy of the environment is of a kind that is not supported.
     """
     environment = getproxies()
-    exempt = [host.strip() for host in environment.get("no", "").split(",") if host.strip()]
+    exempt = split(environment.get("no", ""))
     own = _from_settings(settings)
     if not own and "*" in exempt:
-        return {}
-    routes: dict[str, str | None] = dict(own or _from_environment(environment))
-    if routes:
-        routes.update({_pattern(host): None for host in exempt if host != "*"})
-    return routes
+        return ProxyRoutes()
+    proxies = own or _from_environment(environment)
+    if not proxies:
+        return ProxyRoutes()
+    return ProxyRoutes(proxies, Exemptions.of([entry for entry in exempt if entry != "*"]))
 
 
 def is_nearby(host: str) -> bool:
@@ -57,14 +79,3 @@ def _from_environment(environment: dict[str, str]) -> dict[str, str]:
             raise SettingsError([SettingsProblem(f"{scheme.upper()}_PROXY", problem)])
         routes[f"{scheme}://"] = url
     return routes
-
-
-def _pattern(host: str) -> str:
-    """Write one entry of NO_PROXY as a pattern: a bare domain covers what is below it, as curl does it."""
-    if "://" in host:
-        return host
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return f"all://{host}" if host.lower() == "localhost" else f"all://*{host}"
-    return f"all://[{host}]" if address.version == 6 else f"all://{host}"

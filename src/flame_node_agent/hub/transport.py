@@ -6,6 +6,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
+import structlog
 
 from flame_node_agent import __version__
 from flame_node_agent.config.shared import SharedSettings
@@ -15,6 +16,8 @@ from flame_node_agent.hub.pools import HubConnections, Outside
 from flame_node_agent.hub.proxies import proxy_routes
 from flame_node_agent.hub.tls import tls_context
 
+log = structlog.get_logger(__name__)
+
 
 class Transport:
     """Makes the HTTP clients; one per process, because its TLS context takes long to make."""
@@ -23,6 +26,8 @@ class Transport:
         """Raises SettingsError when the environment names a proxy of a kind that is not supported."""
         self._tls = tls_context(settings.extra_ca_certs)
         self._routes = proxy_routes(settings.proxy)
+        for entry in self._routes.exempt.unusable:
+            log.warning("proxy.exemption_unusable", entry=entry)
         self._timeout = httpx.Timeout(
             # Reading: also the wait after the last byte of an upload, in which a hub stores the file. Writing: for
             # each piece, not for the file.
@@ -43,8 +48,8 @@ class Transport:
             base_url=base_url,
             transport=direct,
             mounts={
-                pattern: Outside(direct, HubConnections(self._tls, proxy)) if proxy is not None else None
-                for pattern, proxy in self._routes.items()
+                pattern: Outside(direct, HubConnections(self._tls, proxy), self._routes)
+                for pattern, proxy in self._routes.proxies.items()
             },
             trust_env=False,  # proxy_routes has read what the environment says
             timeout=self._timeout,

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from flame_node_agent.doctor.checks import Check
-from flame_node_agent.doctor.endpoints import proxy_for
 from flame_node_agent.doctor.examination import examine
 from flame_node_agent.doctor.findings import Finding, State, failed, ok
 from flame_node_agent.doctor.ground import Ground, Service
-from flame_node_agent.hub.proxies import _pattern
+from flame_node_agent.hub.exemptions import Exemptions
+from flame_node_agent.hub.proxies import ProxyRoutes
 from tests.unit.settings_samples import TASKS
 
 AGENT = frozenset({Service.AGENT})
@@ -90,6 +90,6 @@ async def test_only_the_checks_of_the_service_run_and_those_without_need_of_sett
     ],
 )
 def test_who_is_exempt_from_the_proxy_is_asked_directly(exempt: str, host: str, through: bool) -> None:
-    routes = {"https://": "http://proxy:3128", _pattern(exempt): None}
-    assert (proxy_for(f"https://{host}/x", routes) is not None) == through
-    assert proxy_for(f"http://{host}/x", routes) is None
+    routes = ProxyRoutes({"https://": "http://proxy:3128"}, Exemptions.of([exempt]))
+    assert (routes.proxy_for(f"https://{host}/x") is not None) == through
+    assert routes.proxy_for(f"http://{host}/x") is None

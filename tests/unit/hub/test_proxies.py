@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from flame_node_agent.config.outbound import ProxySettings
 from flame_node_agent.errors import HubUnavailable, HubUnexpected, SettingsError
@@ -142,32 +144,101 @@ BOTH = {"http_url": "http://a:1", "https_url": "http://b:2"}
             {"http://": "http://c:3", "https://": "https://d:4", "all://": "http://e:5"},
         ),
         ({}, {"HTTP_PROXY": "http://c:3", "NO_PROXY": "keycloak, *"}, {}),
-        (
-            {"http_url": "http://a:1"},
-            {"NO_PROXY": "keycloak, .clinic.example,10.0.0.7,::1,localhost,http://x.example,"},
-            {
-                "http://": "http://a:1",
-                "https://": "http://a:1",
-                "all://*keycloak": None,
-                "all://*.clinic.example": None,
-                "all://10.0.0.7": None,
-                "all://[::1]": None,
-                "all://localhost": None,
-                "http://x.example": None,
-            },
-        ),
     ],
 )
 def test_routes(
     monkeypatch: pytest.MonkeyPatch,
     settings: dict[str, str],
     environment: dict[str, str],
-    routes: dict[str, str | None],
+    routes: dict[str, str],
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    assert proxy_routes(ProxySettings(**settings)) == routes
+    assert proxy_routes(ProxySettings(**settings)).proxies == routes
+
+
+@pytest.mark.parametrize(
+    ("entry", "directly", "through"),
+    [
+        ("hub.example", ["https://hub.example/x", "http://api.hub.example"], ["https://otherhub.example"]),
+        ("Hub.Example.", ["https://HUB.example", "https://hub.example."], ["https://hub.example.org"]),
+        (".hub.example", ["https://api.hub.example"], ["https://hub.example"]),
+        ("*.hub.example", ["https://api.hub.example", "https://a.b.hub.example"], ["https://hub.example"]),
+        ("*hub.example", ["https://api.hub.example", "https://hub.example"], ["https://otherhub.example"]),
+        (
+            "hub.example:8080",
+            ["http://hub.example:8080", "http://a.hub.example:8080"],
+            ["http://hub.example"],
+        ),
+        ("hub.example:443", ["https://hub.example"], ["http://hub.example", "https://hub.example:8443"]),
+        ("http://x.example", ["http://x.example"], ["https://x.example", "http://a.x.example"]),
+        ("http://x.example/", ["http://x.example"], ["https://x.example"]),
+        ("all://*x.example", ["http://x.example", "https://a.x.example"], ["https://y.example"]),
+        (
+            "bücher.example",
+            ["https://bücher.example", "https://xn--bcher-kva.example"],
+            ["https://b.example"],
+        ),
+        ("127.0.0.1", ["http://127.0.0.1:5000"], ["http://127.0.0.11"]),
+        ("10.0.0.7:8443", ["https://10.0.0.7:8443"], ["https://10.0.0.7"]),
+        ("10.0.0.0/8", ["https://10.1.2.3:8443"], ["https://11.0.0.1", "https://[::1]", "https://a.example"]),
+        ("10.0.0.7/8", ["https://10.1.2.3"], ["https://11.0.0.1"]),
+        ("::1", ["http://[::1]:8080"], ["http://[::2]", "http://127.0.0.1"]),
+        ("[::1]", ["http://[::1]:8080"], ["http://[::2]"]),
+        ("[::1]:8080", ["http://[::1]:8080"], ["http://[::1]"]),
+        ("::1/128", ["http://[::1]"], ["http://[::2]"]),
+        ("fd00::/8", ["http://[fd12::1]"], ["http://[fe80::1]", "http://fd.example"]),
+        ("[fd00::]/8", ["http://[fd12::1]"], ["http://[fe80::1]"]),
+        ("fe80::/10", ["http://[fe80::1]"], ["http://[fd12::1]"]),
+        ("localhost,127.0.0.1,::1/128", ["http://127.0.0.1", "http://[::1]"], ["https://a.example"]),
+        ("a.example b.example", ["http://a.example", "http://b.example"], ["https://c.example"]),
+        (
+            "keycloak, .clinic.example,,",
+            ["http://keycloak", "http://a.clinic.example"],
+            ["https://c.example"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("proxies", [{"HTTPS_PROXY": "p:1", "HTTP_PROXY": "p:1"}, {"ALL_PROXY": "p:1"}, None])
+async def test_who_is_exempt_is_asked_directly(
+    monkeypatch: pytest.MonkeyPatch,
+    open_transport: Open,
+    entry: str,
+    directly: list[str],
+    through: list[str],
+    proxies: dict[str, str] | None,
+) -> None:
+    for name, value in ({"NO_PROXY": entry} | (proxies or {})).items():
+        monkeypatch.setenv(name, value)
+    own = ProxySettings() if proxies else ProxySettings(http_url=SecretStr("http://p:1"))
+
+    routes = proxy_routes(own)
+    assert routes.exempt.unusable == ()
+    assert [routes.proxy_for(url) for url in directly] == [None] * len(directly)
+    assert [routes.proxy_for(url) for url in through] == ["http://p:1"] * len(through)
+    async with open_transport() as transport:
+        transport.client("https://hub.example")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["10.0.0.0/99", "fd00::/8/8", "[", ":8080", "hub:99999", "hub:0", "hub:x", "a:b:c", "ftp://x", "*.",
+     "hub.example/path", "user@hub", "%zz", "http://", "ü" * 80, "hub?x"],
+)  # fmt: skip
+async def test_an_exemption_that_cannot_be_read_is_told_and_nobody_else_suffers(
+    monkeypatch: pytest.MonkeyPatch, open_transport: Open, entry: str
+) -> None:
+    async with serving(hello) as server, proxied() as (proxy, address):
+        monkeypatch.setenv("HTTP_PROXY", f"http://{address}")
+        monkeypatch.setenv("NO_PROXY", f"{entry},127.0.0.0/8")
+        with capture_logs() as logs:
+            async with open_transport() as transport:
+                assert await transport.get_json("http://hub.example/") == {"through": "proxy"}
+                assert await transport.get_json(server.url) == {"cookie": None}
+
+    assert len(proxy.lines) == 1
+    assert [log["entry"] for log in logs if log["event"] == "proxy.exemption_unusable"] == [entry]
 
 
 def test_a_proxy_of_the_environment_that_is_not_supported_ends_the_start(
