@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from itertools import combinations, product
 
 from hypothesis import given
@@ -12,9 +14,10 @@ from hypothesis import strategies as st
 
 from flame_node_agent.cohort.attribution import Effort, stands_for_many
 from flame_node_agent.cohort.disclosure import DisclosureControl, Release
-from flame_node_agent.cohort.rounding import rounded
+from flame_node_agent.cohort.rounding import rounded, step_of
+from flame_node_agent.cohort.summary import Apiece
 from tests.property.cohort_populations import COLUMNS, populations
-from tests.unit.cohort.populations import Person, summary, told
+from tests.unit.cohort.populations import Person, people, summary, told
 
 THRESHOLD = 5
 MOST_NUMBERS = 8
@@ -143,10 +146,14 @@ def pinned(release: Release, cohort: list[Person], step: int, threshold: int) ->
     """The numbers of which an attacker learns the exact value by comparing sums of rounded numbers, and rounding."""
     numbers = published(release)
     bounds: dict[object, list[int]] = {}
-    for name, (number, _) in numbers.items():
-        if number % step:
-            raise AssertionError(f"{name} is not rounded")
-        bounds[name] = [max(number - step // 2, threshold), number - step // 2 + step - 1]
+    for name, (number, share) in numbers.items():
+        each = {share(person) for person in cohort} - {0}
+        own = step_of(step, Apiece(min(each), max(each)))
+        assert number % own == 0, f"{name} is not rounded"
+        bounds[name] = [max(number - own // 2, threshold), number - own // 2 + own - 1]
+        if len(each) == 1:  # the attacker knows that it is a multiple, as he has written the query
+            (unit,) = each
+            bounds[name] = [-(-bounds[name][0] // unit) * unit, bounds[name][1] // unit * unit]
     bounds["subjects"] = [threshold, 10**6]
     rows = {len(person.rows) for person in cohort}
     sums: list[tuple[object, int, list[object]]] = [
@@ -182,4 +189,25 @@ def test_no_exact_number_follows_from_the_rounded_ones(
     if release is not None:
         assert pinned(release, cohort, step, threshold) == []
         for number, share in published(release).values():
-            assert number == rounded(sum(map(share, cohort)), step)
+            each = {share(person) for person in cohort} - {0}
+            assert number == rounded(sum(map(share, cohort)), step_of(step, Apiece(min(each), max(each))))
+
+
+@cache
+def records(persons: int, rows: int, step: int) -> int | None:
+    """The number of records of so many persons with so many rows each."""
+    cohort = people(persons, values="1")
+    cohort = [replace(person, rows=person.rows * rows) for person in cohort]
+    release = DisclosureControl(THRESHOLD, step).release(summary(COLUMNS[:1], cohort))
+    return None if release is None else release.answer.record_count
+
+
+@given(st.integers(THRESHOLD, 300), st.sampled_from([5, 10]))
+def test_rows_that_are_repeated_any_number_of_times_leave_several_numbers_of_persons(
+    persons: int, step: int
+) -> None:
+    def told_of(number: int) -> list[int | None]:
+        return [records(number, rows, step) for rows in range(1, 13)]
+
+    likely = range(max(THRESHOLD, persons - step), persons + step)
+    assert sum(told_of(number) == told_of(persons) for number in likely) >= 2

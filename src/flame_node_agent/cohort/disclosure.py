@@ -14,10 +14,10 @@ from flame_node_agent.cohort.answer import CohortAnswer
 from flame_node_agent.cohort.attribution import Effort, Vector, stands_for_many
 from flame_node_agent.cohort.buckets import Group, coarser, decade_buckets, grouped, sex_buckets
 from flame_node_agent.cohort.combinations import sizes_of
-from flame_node_agent.cohort.rounding import Limits, determined, limits, rounded
+from flame_node_agent.cohort.rounding import Limits, determined, limits, rounded, step_of
 from flame_node_agent.cohort.shares import Share
 from flame_node_agent.cohort.subjects import label
-from flame_node_agent.cohort.summary import CohortSummary
+from flame_node_agent.cohort.summary import ONE, Apiece, CohortSummary
 from flame_node_agent.config.data_access import THRESHOLD_FLOOR
 from flame_node_agent.wire.data_access import Bucket, Statistic
 
@@ -61,6 +61,7 @@ class Number:
     """Where it stands: ``"rows"``, ``"subjects"``, ``"ages"``, ``"sexes"``, or the position of a column."""
     share: Share
     value: int
+    apiece: Apiece = ONE
     told: bool = True
 
 
@@ -142,33 +143,46 @@ class DisclosureControl:
         """The parts of the answer of which an exact number follows."""
         numbers = _rounded_numbers(summary, selection)
         bounds = [
-            limits(each.value, self.rounding, self.threshold)
+            limits(each.value, step_of(self.rounding, each.apiece), self.threshold)
             if each.told
             else Limits(each.value - self.threshold, None, told=False)
             for each in numbers
         ]
-        kinds = [tuple(each.share(cell) for each in numbers) for cell in summary.cells]
-        return {numbers[place].part for place in determined(bounds, list(dict.fromkeys(kinds)))}
+        kinds: Counter[Vector] = Counter()
+        for cell in summary.cells:
+            kinds[tuple(each.share(cell) for each in numbers)] += cell.subjects
+        betrayed = {numbers[place].part for place in determined(bounds, kinds)}
+        # Where few have most of the rows, all rows together may be told as none.
+        return betrayed | {
+            each.part for each in numbers if each.told and not self._rounded(each.value, each.apiece)
+        }
+
+    def _rounded(self, number: int, apiece: Apiece = ONE) -> int:
+        return rounded(number, step_of(self.rounding, apiece))
 
     def _answer(self, summary: CohortSummary, selection: Selection) -> CohortAnswer:
-        def told(name: str, number: int) -> Bucket:
-            return Bucket(value=name, count=rounded(number, self.rounding))
+        def told(name: str, number: int, apiece: Apiece = ONE) -> Bucket:
+            return Bucket(value=name, count=self._rounded(number, apiece))
 
         labels = [label(name) for name in summary.columns]
         full = {place for place, count in enumerate(summary.values) if count == summary.rows}
         counts = [
-            told(labels[place], summary.values[place])
+            told(labels[place], summary.values[place], summary.values_apiece[place])
             for place in range(len(labels))
             if place in full or place in selection.columns
         ]
-        nulls = [told(labels[place], summary.rows - summary.values[place]) for place in selection.columns]
+        nulls = [
+            told(labels[place], summary.rows - summary.values[place], summary.gaps_apiece[place])
+            for place in selection.columns
+        ]
         data = [Statistic(name=COUNTS, results=counts), Statistic(name=NULLS, results=nulls)]
         for name, groups in (("Age Distribution", selection.ages), ("Sex Distribution", selection.sexes)):
             if groups:
                 data.append(
                     Statistic(name=name, results=[told(group.label, group.subjects) for group in groups])
                 )
-        return CohortAnswer(rounded(summary.rows, self.rounding), tuple(data), suppressed=False)
+        records = self._rounded(summary.rows, summary.rows_apiece)
+        return CohortAnswer(records, tuple(data), suppressed=False)
 
 
 def _without(selection: Selection, betrayed: set[object]) -> Selection | None:
@@ -200,7 +214,7 @@ def _independent_shares(summary: CohortSummary, selection: Selection) -> list[Sh
 def _rounded_numbers(summary: CohortSummary, selection: Selection) -> list[Number]:
     """All that the answer depends on when it is rounded."""
     numbers = [
-        Number("rows", shares.rows, summary.rows),
+        Number("rows", shares.rows, summary.rows, summary.rows_apiece),
         Number("subjects", shares.one, summary.subjects, told=False),
     ]
     for name, groups, value in (
@@ -212,8 +226,8 @@ def _rounded_numbers(summary: CohortSummary, selection: Selection) -> list[Numbe
     for column in selection.columns:
         gaps = summary.rows - summary.values[column]
         numbers += [
-            Number(column, shares.values(column), summary.values[column]),
-            Number(column, shares.gaps(column), gaps),
+            Number(column, shares.values(column), summary.values[column], summary.values_apiece[column]),
+            Number(column, shares.gaps(column), gaps, summary.gaps_apiece[column]),
             Number(column, shares.holds(column), summary.holders[column], told=False),
             Number(column, shares.lacks(column), summary.lacking[column], told=False),
         ]

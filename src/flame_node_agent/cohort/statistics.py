@@ -15,7 +15,7 @@ from typing import Any
 from flame_node_agent.cohort.buckets import OTHER
 from flame_node_agent.cohort.engine import CohortEngine
 from flame_node_agent.cohort.subjects import CohortShape, Naming, shape_of
-from flame_node_agent.cohort.summary import NOBODY, Cell, CohortSummary
+from flame_node_agent.cohort.summary import NOBODY, Apiece, Cell, CohortSummary
 from flame_node_agent.config.data_access import THRESHOLD_FLOOR
 from flame_node_agent.errors import Refused
 
@@ -82,6 +82,9 @@ SELECT json_build_object(
     'values', ARRAY[{", ".join(f"sum({name} * subjects)" for name in counted)}],
     'holders', ARRAY[{", ".join(f"sum(subjects) FILTER (WHERE {name} > 0)" for name in counted)}],
     'lacking', ARRAY[{", ".join(f"sum(subjects) FILTER (WHERE {name} < n)" for name in counted)}],
+    'rows_apiece', {_apiece("n")},
+    'values_apiece', ARRAY[{", ".join(map(_apiece, counted))}],
+    'gaps_apiece', ARRAY[{", ".join(_apiece(f"n - {name}") for name in counted)}],
     'decades', (SELECT json_agg(json_build_array(decade, subjects)) FROM
         (SELECT decade, sum(subjects) AS subjects FROM cell GROUP BY decade) AS bucket),
     'sexes', (SELECT json_agg(json_build_array(sex, subjects)) FROM
@@ -104,6 +107,11 @@ def by_subject(shape: CohortShape, columns: Sequence[int] | None = None) -> str:
         f"SELECT {shape.subject} AS person_id, count(*) AS n{values} FROM {shape.source}"
         f" WHERE {shape.subject} IS NOT NULL GROUP BY 1"
     )
+
+
+def _apiece(share: str) -> str:
+    """The least that a subject adds to a number who adds anything, and the most."""
+    return f"ARRAY[min({share}) FILTER (WHERE {share} > 0), max({share})]"
 
 
 _DECADE = """CASE WHEN person.birth_datetime IS NOT NULL THEN
@@ -153,12 +161,20 @@ def _read(shape: CohortShape, text: str) -> CohortSummary:
         values=tuple(int(count or 0) for count in summary["values"]),
         holders=tuple(int(count or 0) for count in summary["holders"]),
         lacking=tuple(int(count or 0) for count in summary["lacking"]),
+        rows_apiece=_read_apiece(summary["rows_apiece"]),
+        values_apiece=tuple(map(_read_apiece, summary["values_apiece"])),
+        gaps_apiece=tuple(map(_read_apiece, summary["gaps_apiece"])),
         demographics=demographics,
         decades=decades,
         sexes={sex: int(subjects) for sex, subjects in (summary["sexes"] or ()) if demographics},
         cells=cells,
         complete=int(summary["kinds"]) <= MAX_CELLS,
     )
+
+
+def _read_apiece(element: Sequence[Any]) -> Apiece:
+    least, most = element
+    return Apiece(int(least or 0), int(most or 0))
 
 
 def _cell(element: Sequence[Any], demographics: bool) -> Cell:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,6 +24,18 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Apiece:
+    """How much each subject adds to a number, of those who add anything; 0 when nobody does."""
+
+    least: int
+    most: int
+
+
+ONE = Apiece(1, 1)
+"""For numbers of subjects."""
+
+
+@dataclass(frozen=True)
 class CohortSummary:
     """A cohort in numbers. Only rows of subjects count: a row without one is protected by no threshold."""
 
@@ -36,6 +48,11 @@ class CohortSummary:
     """Subjects with at least one value, for each column."""
     lacking: tuple[int, ...]
     """Subjects with at least one row without a value, for each column."""
+    rows_apiece: Apiece
+    values_apiece: tuple[Apiece, ...]
+    """Rows with a value, for each column."""
+    gaps_apiece: tuple[Apiece, ...]
+    """Rows without one, for each column."""
     demographics: bool
     """Whether ages and sexes are told: the query names its persons by ``person_id``."""
     decades: Mapping[int | None, int]
@@ -70,12 +87,19 @@ def summary_of(columns: tuple[str, ...], cells: tuple[Cell, ...], *, demographic
         lacking=tuple(
             sum(cell.subjects for cell in cells if cell.rows > cell.values[place]) for place in places
         ),
+        rows_apiece=_apiece([cell.rows for cell in cells]),
+        values_apiece=tuple(_apiece([cell.values[place] for cell in cells]) for place in places),
+        gaps_apiece=tuple(_apiece([cell.rows - cell.values[place] for cell in cells]) for place in places),
         demographics=demographics,
         decades=decades if demographics else {},
         sexes=sexes if demographics else {},
         cells=tuple(sorted(cells, key=lambda cell: -cell.subjects)),
         complete=True,
     )
+
+
+def _apiece(shares: Sequence[int]) -> Apiece:
+    return Apiece(min(filter(None, shares), default=0), max(shares, default=0))
 
 
 NOBODY = summary_of((), (), demographics=False)

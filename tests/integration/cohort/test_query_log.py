@@ -219,6 +219,15 @@ async def test_rounded_answers_are_compared_by_their_exact_sizes(
     assert await trust.ask(first(104)) == SUPPRESSED
 
 
+@pytest.mark.parametrize("rows", [2, 3, 7])
+async def test_repeated_rows_do_not_undo_rounding(engine: PostgresEngine, state: Database, rows: int) -> None:
+    """103 told as 105, and twice 103 as 205, can only be 103."""
+    trust = Trust(engine, state, rounding=5)
+    assert (await trust.ask(first(103))).record_count == 105
+    repeated = f"SELECT person_id FROM person, generate_series(1, {rows}) AS n WHERE person_id <= 103"
+    assert (await trust.ask(repeated)).record_count == 105 * rows
+
+
 class Clock(datetime):
     """The time as the tests want it."""
 

@@ -14,7 +14,7 @@ from flame_node_agent.cohort.disclosure import MAX_GAP_COLUMNS, DisclosureContro
 from flame_node_agent.cohort.guard import guard
 from flame_node_agent.cohort.postgres_engine import PostgresEngine
 from flame_node_agent.cohort.statistics import count_subjects, summarise
-from flame_node_agent.cohort.summary import NOBODY
+from flame_node_agent.cohort.summary import NOBODY, Apiece
 from flame_node_agent.devstack.omop.access import OmopAccess
 from flame_node_agent.errors import Refused
 from tests.unit.cohort.populations import told
@@ -110,6 +110,14 @@ async def test_holders_are_subjects_with_a_value(omop: OmopAccess, engine: Postg
     assert summary.subjects == len(values)
     assert summary.holders[1] == sum(map(any, values.values()))
     assert summary.lacking[1] == sum(not all(ended) for ended in values.values())
+    for apiece, numbers in (
+        (summary.rows_apiece, map(len, values.values())),
+        (summary.values_apiece[1], map(sum, values.values())),
+        (summary.gaps_apiece[1], (ended.count(False) for ended in values.values())),
+    ):
+        some = sorted(filter(None, numbers))
+        assert apiece == Apiece(some[0], some[-1])
+    assert summary.gaps_apiece[0] == Apiece(0, 0)
 
 
 PEOPLE = "SELECT person_id FROM omop.person WHERE person_id <= 40"

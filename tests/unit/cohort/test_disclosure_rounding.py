@@ -47,7 +47,38 @@ def test_threshold_does_not_betray_an_exact_number() -> None:
     assert DisclosureControl(12, 5).release(summary(("person_id",), people(14))) is not None
 
 
-def test_equal_numbers_of_rows_do_not_betray_the_number_of_subjects() -> None:
-    """Whoever gives everybody twenty rows could read the number of subjects off rounded thousands."""
-    rows = ((True,),) * 20
-    assert DisclosureControl(10, 5).release(summary(("person_id",), [Person(4, "F", rows)] * 101)) is None
+@pytest.mark.parametrize("rows", [1, 2, 3, 20])
+def test_equal_numbers_of_rows_are_told_as_multiples_of_the_rounded_number_of_subjects(rows: int) -> None:
+    """Whoever gives everybody twenty rows could else read the number of subjects off rounded thousands."""
+    release = DisclosureControl(10, 5).release(
+        summary(("person_id",), [Person(4, "F", ((True,),) * rows)] * 101)
+    )
+    assert release is not None
+    assert release.answer.record_count == 100 * rows
+    assert told(release)["Counts"] == {"person\nid": 100 * rows}
+    assert told(release)["Sex Distribution"] == {"F": 100}
+
+
+def with_values(values: int, rows: int) -> Person:
+    return Person(4, "F", tuple((place < values,) for place in range(rows)))
+
+
+def test_equal_numbers_of_values_are_told_as_multiples_of_the_rounded_number_of_holders() -> None:
+    """53 of 106 have three values in four rows."""
+    cohort = [with_values(3, 4)] * 53 + [with_values(0, 4)] * 53
+    numbers = told(DisclosureControl(10, 5).release(summary(("x",), cohort, demographics=False)))
+    assert numbers["Counts"] == {"x": 3 * 55}
+    assert numbers["Nulls"] == {"x": 260}  # 53 gaps and 212, to 4 times 5
+
+
+def test_other_numbers_of_rows_are_rounded_to_a_power_of_two_times_the_step() -> None:
+    """The number of rows of one subject is not to be read off what divides a number."""
+    cohort = [with_values(1, 1)] * 300 + [with_values(37, 37)] * 40 + [with_values(41, 41)] * 40
+    release = DisclosureControl(10, 5).release(summary(("person_id",), cohort))
+    assert release is not None
+    assert release.answer.record_count == 3520  # of 3420, to 64 times 5
+
+
+def test_rows_that_are_nearly_all_of_one_subject_are_not_told_as_none() -> None:
+    cohort = [with_values(1, 1)] * 30 + [with_values(100, 100)]
+    assert DisclosureControl(10, 5).release(summary(("person_id",), cohort)) is None
