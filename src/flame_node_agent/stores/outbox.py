@@ -47,6 +47,8 @@ class Outbox:
         self._owner = owner
         self._lease_seconds = lease_seconds
         self._on_enqueued = on_enqueued
+        self._ending: set[UUID] = set()
+        """Leases that are just being given back."""
 
     async def enqueue(self, new: NewUpload) -> UUID:
         """Commit a stored object for delivery. From here on it will arrive, whatever happens.
@@ -137,13 +139,13 @@ class Outbox:
         return sorted((upload_of(row) for row in rows), key=lambda upload: upload.created_at)
 
     async def renew(self, tokens: list[UUID]) -> set[UUID]:
-        """Prolong leases and name those that are still held."""
+        """Prolong leases and name those that are still held, or just being given back."""
         rows = await self._database.execute(
             "UPDATE outbox SET lease_expires_at = now() + make_interval(secs => %(lease)s)"
             " WHERE lease_token = ANY(%(tokens)s) RETURNING lease_token",
             {"lease": self._lease_seconds, "tokens": tokens},
         )
-        return {row["lease_token"] for row in rows}
+        return {row["lease_token"] for row in rows} | self._ending.intersection(tokens)
 
     async def confirm(self, upload: Upload) -> float:
         """Make sure that the lease is still held, before something that must not be done twice.
@@ -201,40 +203,36 @@ class Outbox:
         return await self._finish(upload, UploadState.RETRACTED, upload.last_error)
 
     async def _finish(self, upload: Upload, state: UploadState, reason: str | None) -> Upload:
-        return await self._change(
+        return await self._give_back(
             upload,
-            "state = %(state)s, last_error = %(reason)s, finished_at = now(),"
-            " lease_token = NULL, lease_expires_at = NULL",
+            "state = %(state)s, last_error = %(reason)s, finished_at = now()",
             {"state": state, "reason": reason},
         )
 
     async def postpone(self, upload: Upload, *, seconds: float, reason: str) -> Upload:
         """Give the lease back and try again after ``seconds``."""
-        return await self._change(
+        return await self._give_back(
             upload,
             "not_before = now() + make_interval(secs => %(seconds)s), last_error = %(reason)s,"
-            " state = CASE WHEN state = 'uploading' THEN 'waiting' ELSE state END,"
-            " lease_token = NULL, lease_expires_at = NULL",
+            " state = CASE WHEN state = 'uploading' THEN 'waiting' ELSE state END",
             {"seconds": min(seconds, LONGEST_PAUSE_SECONDS), "reason": reason},
         )
 
     async def hand_back(self, upload: Upload) -> None:
         """Give the lease back without counting an attempt: this agent is stopping."""
-        await self._change(
+        await self._give_back(
             upload,
             "not_before = now(), attempts = GREATEST(attempts - 1, 0),"
             " state = CASE WHEN interactive THEN 'retracting' WHEN state = 'uploading' THEN 'waiting'"
-            " ELSE state END, abandoned_at = CASE WHEN interactive THEN COALESCE(abandoned_at, now()) END,"
-            " lease_token = NULL, lease_expires_at = NULL",
+            " ELSE state END, abandoned_at = CASE WHEN interactive THEN COALESCE(abandoned_at, now()) END",
             {},
         )
 
     async def retract(self, upload: Upload, reason: str) -> None:
         """The request behind this row has failed: let the worker take back what reached the hub."""
-        await self._change(
+        await self._give_back(
             upload,
-            "state = 'retracting', not_before = now(), abandoned_at = now(), last_error = %(reason)s,"
-            " lease_token = NULL, lease_expires_at = NULL",
+            "state = 'retracting', not_before = now(), abandoned_at = now(), last_error = %(reason)s",
             {"reason": reason},
         )
 
@@ -287,6 +285,20 @@ class Outbox:
             {"upload": upload.upload_id},
         )
         return float(rows[0]["seconds"]) if rows else 0.0
+
+    async def _give_back(self, upload: Upload, assignments: str, values: dict[str, object]) -> Upload:
+        """Change a row and end its lease, which a renewal at the same time must not take for lost.
+
+        Between the commit and its answer the database does not know the lease any more, though nobody else has it.
+        """
+        assert upload.lease_token is not None
+        self._ending.add(upload.lease_token)
+        try:
+            return await self._change(
+                upload, f"{assignments}, lease_token = NULL, lease_expires_at = NULL", values
+            )
+        finally:
+            self._ending.discard(upload.lease_token)
 
     async def _change(self, upload: Upload, assignments: str, values: dict[str, object]) -> Upload:
         async def write(connection: Connection) -> Upload:

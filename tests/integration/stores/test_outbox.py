@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
 import pytest
 
 from flame_node_agent.errors import LeaseLost
+from flame_node_agent.stores.database import Connection
 from flame_node_agent.stores.ledger import Departure, Ledger
 from flame_node_agent.stores.retention import Retention
 from flame_node_agent.stores.uploads import NewUpload, Recipient, Upload, UploadState
@@ -55,6 +57,31 @@ async def test_an_upload_is_claimed_by_one_agent_only(stores: Stores) -> None:
     claimed = [upload.upload_id for claim in claims for upload in claim]
     assert len(claimed) == len(set(claimed)) == 20
     assert await stores.outbox.claim(1) == []
+
+
+async def test_a_lease_that_is_just_being_given_back_is_not_lost(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its work would be stopped between the commit and the answer, and would tell nobody of the delivery."""
+    await stored(stores)
+    (upload,) = await stores.outbox.claim(1)
+    assert upload.lease_token is not None
+    committed, answered = asyncio.Event(), asyncio.Event()
+    run = stores.database.run
+
+    async def slow(operation: Callable[[Connection], Awaitable[Upload]]) -> Upload:
+        changed = await run(operation)
+        committed.set()
+        await answered.wait()
+        return changed
+
+    monkeypatch.setattr(stores.database, "run", slow)
+    ending = asyncio.create_task(stores.outbox.mark_delivered(upload))
+    await committed.wait()
+    assert await stores.outbox.renew([upload.lease_token]) == {upload.lease_token}
+    answered.set()
+    assert (await ending).state is UploadState.DELIVERED
+    assert await stores.outbox.renew([upload.lease_token]) == set()
 
 
 async def test_enqueueing_the_same_upload_twice_makes_one_row(stores: Stores) -> None:
