@@ -65,7 +65,8 @@ def test_another_image_is_loaded_but_the_stack_stays_with_its_own_until_it_is_up
     assert ran.code == 0, ran.output
     assert loads(host) == 2
     assert host.path(CHOSEN).read_text() == "flame-node-agent:0.1.0\n"
-    assert "sudo env NODE_IMAGE=flame-node-agent:0.2.0 make upgrade-local-trust" in ran.output
+    told = "sudo env PROD=stag KIT=Trust_2 NODE_IMAGE=flame-node-agent:0.2.0 make upgrade-local-trust"
+    assert told in ran.output
 
 
 def test_the_same_name_with_other_content_is_loaded_again(host: Target, tools: Tools, tmp_path: Path) -> None:
