@@ -6,11 +6,11 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from flame_node_agent.cli.database import with_database
 from flame_node_agent.cli.env_file import EnvFile
+from flame_node_agent.cli.tables import print_table
 from flame_node_agent.config.settings import ENV_FILE
 from flame_node_agent.stores.database import Database
 from flame_node_agent.stores.retention import Retention
@@ -44,9 +44,7 @@ def list_uploads(
                 str(upload.attempts),
                 upload.last_error or "",
             )
-        console = Console()
-        console.width = console.width if console.is_terminal else 400
-        console.print(table, highlight=False, markup=False)
+        print_table(table)
 
     with_database(env_file, show)
 

@@ -6,11 +6,11 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from flame_node_agent.cli.database import with_database
 from flame_node_agent.cli.env_file import EnvFile
+from flame_node_agent.cli.tables import print_table
 from flame_node_agent.cohort.snapshots import SnapshotStore
 from flame_node_agent.config.environment import ENV_FILE
 from flame_node_agent.stores.database import Database
@@ -36,9 +36,7 @@ def list_snapshots(env_file: EnvFile = ENV_FILE) -> None:
                 ", ".join(repr(column)[1:-1] for column in snapshot.columns),
                 f"{snapshot.frozen_at:%Y-%m-%d %H:%M %Z}",
             )
-        console = Console()
-        console.width = console.width if console.is_terminal else 400
-        console.print(table, highlight=False, markup=False)
+        print_table(table)
 
     with_database(env_file, show)
 

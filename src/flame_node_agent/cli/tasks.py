@@ -7,11 +7,11 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from flame_node_agent.cli.database import with_database
 from flame_node_agent.cli.env_file import EnvFile
+from flame_node_agent.cli.tables import print_table
 from flame_node_agent.config.environment import ENV_FILE
 from flame_node_agent.stores.database import Database
 from flame_node_agent.stores.journal_rows import Entry, TaskState
@@ -44,9 +44,7 @@ def list_tasks(
                 str(entry.reports),
                 entry.last_error or "",
             )
-        console = Console()
-        console.width = console.width if console.is_terminal else 400
-        console.print(table, highlight=False, markup=False)
+        print_table(table)
 
     with_database(env_file, show)
 
